@@ -1,0 +1,80 @@
+# The habits of this project. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := UV_PYTHON=$(CURDIR)/$(BIN)/python $(BIN)/uv --quiet
+UV_VERSION := 0.13.9
+COOLDOWN_DAYS := 7
+
+# The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …
+
+.PHONY: help run serve test check fmt lint types imports proto proto-check proto-lint lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/run.stamp ## start the suite with its embedded models, ask PROMPT, print the answer and its proof, serve until Ctrl-C
+	@$(BIN)/openprysm run
+
+serve: $(VENV)/run.stamp ## start the suite and serve until Ctrl-C
+	@$(BIN)/openprysm serve
+
+test: $(VENV)/dev.stamp ## all tests: real Envoy, real models, real databases
+	@$(BIN)/pytest $(ARGS)
+
+check: lint types imports proto-lint proto-check ## everything that reads the code without running it
+
+fmt: $(VENV)/dev.stamp ## format
+	@$(BIN)/ruff format services tests
+	@$(BIN)/ruff check --fix --quiet services tests
+
+lint: $(VENV)/dev.stamp ## ruff, all rules
+	@$(BIN)/ruff format --check services tests
+	@$(BIN)/ruff check services tests
+
+types: $(VENV)/dev.stamp ## mypy, strict
+	@$(BIN)/mypy
+
+imports: $(VENV)/dev.stamp ## which room may import which
+	@$(BIN)/lint-imports --no-logo
+
+proto: $(VENV)/dev.stamp ## generate gen/ from protos/
+	@$(BIN)/python protos/generate.py gen
+
+proto-check: $(VENV)/dev.stamp ## gen/ is what protos/ says
+	@$(BIN)/python protos/generate.py --check gen
+
+proto-lint: $(VENV)/dev.stamp ## buf lint, and buf breaking against the released contract
+	@$(BIN)/python protos/generate.py --lint gen
+
+lock: $(BIN)/uv ## resolve requirements/*.txt anew, leaving out releases younger than a week
+	@before=$$(date -u -d '$(COOLDOWN_DAYS) days ago' +%Y-%m-%d) && \
+	  set -- --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --exclude-newer $$before && \
+	  $(UV) pip compile "$$@" --all-extras pyproject.toml -o requirements/run.txt >/dev/null && \
+	  $(UV) pip compile "$$@" --all-extras --group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt >/dev/null
+
+clean: ## remove what make made, but not .state
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find services tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "openprysm needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(BIN)/uv
+	@echo "installing openprysm"
+	@$(UV) pip install --require-hashes -r requirements/run.txt
+	@$(UV) pip install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt requirements/run.txt pyproject.toml | $(BIN)/uv
+	@echo "installing openprysm and the tools to develop it"
+	@$(UV) pip install --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/run.stamp

@@ -1,0 +1,96 @@
+"""Settings from the environment, every mistake reported at once.
+
+A setting `x` is read from `OPENPRYSM_X`, else from a file of that name in the folder `OPENPRYSM_SECRETS_DIR`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+#: sysexits.h: something was found in an unconfigured or misconfigured state.
+EX_CONFIG = 78
+#: Bytes that the kernel allows in a Unix socket's path (sun_path), less its NUL and the longest socket name.
+_SOCKET_FOLDER_LIMIT = 107 - len("/executor.sock")
+
+
+def _check_address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if value.startswith("unix:/") or (colon and host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
+        return value
+    raise ValueError("must be unix:/absolute/path or host:port")
+
+
+#: A gRPC target: `unix:/absolute/path` or `host:port`.
+Address = Annotated[str, AfterValidator(_check_address)]
+
+
+class Settings(BaseSettings):
+    """What every service reads. Services add their own fields in a subclass."""
+
+    model_config = SettingsConfigDict(env_prefix="OPENPRYSM_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    #: Folder of everything that outlives a process; made 0700 when missing.
+    state: Path = Path(".state")
+    #: Folder of the Unix sockets; default `run` in the state folder, see `run_dir`.
+    run: Path | None = None
+    log_level: str = "info"
+    #: PEM files; all three set: mutual TLS on TCP sockets, in both directions.
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_ca: Path | None = None
+    #: Seconds that in-flight requests get to finish after SIGTERM.
+    stop_grace_s: float = 30.0
+
+    def socket(self, name: str) -> str:
+        """Return the default address of the service `name`: a Unix socket in the 0700 run folder."""
+        return f"unix:{run_dir(self)}/{name}.sock"
+
+
+def run_dir(settings: Settings) -> Path:
+    """Return the folder of the sockets, absolute. A pure function of the settings, so that all services agree.
+
+    A state folder with a path too long for a socket gets a folder of its own in the temporary directory.
+    """
+    folder = (settings.run or settings.state / "run").absolute()
+    if settings.run is None and len(os.fsencode(folder)) > _SOCKET_FOLDER_LIMIT:
+        digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+        folder = Path(tempfile.gettempdir()) / f"openprysm-{os.getuid()}-{digest}"
+    return folder
+
+
+def private_folder(path: Path) -> Path:
+    """Make `path` with mode 0700 when it is missing; refuse it when others could enter.
+
+    Raises:
+        PermissionError: the folder belongs to someone else, or its mode lets others in.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = path.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise PermissionError(f"{path} must belong to this user with mode 0700")
+    return path
+
+
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+
+
+def load(kind: type[AnySettings]) -> AnySettings:
+    """Read `kind` from the environment; on mistakes print all of them, a line each and no values, and exit 78."""
+    try:
+        return kind(_secrets_dir=os.environ.get("OPENPRYSM_SECRETS_DIR") or None)
+    except ValidationError as error:
+        for mistake in error.errors(include_url=False, include_context=False, include_input=False):
+            where = ".".join(str(part) for part in mistake["loc"])
+            field = kind.model_fields.get(where)
+            alias = field.validation_alias if field else None
+            name = alias if isinstance(alias, str) else f"OPENPRYSM_{where}".upper() if field else where
+            print(f"{name or 'settings'}: {mistake['msg']}", file=sys.stderr)  # noqa: T201 - no log exists yet
+        sys.exit(EX_CONFIG)
