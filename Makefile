@@ -29,12 +29,12 @@ test: $(VENV)/dev.stamp ## all tests: real Envoy, real models, real databases
 check: lint types imports proto-lint proto-check ## everything that reads the code without running it
 
 fmt: $(VENV)/dev.stamp ## format
-	@$(BIN)/ruff format services tests
-	@$(BIN)/ruff check --fix --quiet services tests
+	@$(BIN)/ruff format services tests protos
+	@$(BIN)/ruff check --fix --quiet services tests protos
 
 lint: $(VENV)/dev.stamp ## ruff, all rules
-	@$(BIN)/ruff format --check services tests
-	@$(BIN)/ruff check services tests
+	@$(BIN)/ruff format --check services tests protos
+	@$(BIN)/ruff check services tests protos
 
 types: $(VENV)/dev.stamp ## mypy, strict
 	@$(BIN)/mypy

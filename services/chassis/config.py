@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
+    #: Seconds between readiness going down and refusing calls, for balancers to notice.
+    stop_delay_s: float = 0.0
     #: Seconds that in-flight requests get to finish after SIGTERM.
     stop_grace_s: float = 30.0
 

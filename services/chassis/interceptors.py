@@ -1,0 +1,147 @@
+"""What stands around every RPC: a span, the caller's identity, decoding, typed errors, one log line."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+
+from chassis import errors
+from chassis.identity import Keys, current_client
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from chassis.telemetry import Span, Spans
+
+    Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+    Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+
+_log = structlog.get_logger()
+_UNREADABLE: Final = object()
+#: Health and reflection: of no interest in logs and traces.
+_INFRASTRUCTURE: Final = ("/grpc.health.v1.", "/grpc.reflection.")
+
+
+class RpcInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps unary and server-streaming methods.
+
+    A ServiceError becomes its wire form. Any other exception is logged by type and place, and becomes INTERNAL with
+    our words only, since its text may quote a prompt or a key.
+    """
+
+    def __init__(self, spans: Spans, keys: Keys | None = None, protected: Sequence[str] = ()) -> None:
+        """Make one.
+
+        Args:
+            spans: starts the SERVER spans.
+            keys: checks the callers of protected methods.
+            protected: services that need a key, as `/package.Service/`.
+        """
+        self._spans = spans
+        self._keys = keys
+        self._protected = tuple(protected)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Return the method's handler, wrapped."""
+        handler = await continuation(handler_call_details)
+        method: str = handler_call_details.method
+        if handler is None or method.startswith(_INFRASTRUCTURE):
+            return handler
+        rpc = _Rpc(method, handler, self._spans, self._keys if method.startswith(self._protected) else None)
+        make: Any = (
+            grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
+        )
+        wrapped: Handler = make(
+            rpc.stream if handler.response_streaming else rpc.unary,
+            request_deserializer=rpc.decode,
+            response_serializer=handler.response_serializer,
+        )
+        return wrapped
+
+
+class _Rpc:
+    """One method of one service, wrapped."""
+
+    def __init__(self, method: str, handler: Handler, spans: Spans, keys: Keys | None) -> None:
+        self._method = method
+        self._handler: Any = handler
+        self._spans = spans
+        self._keys = keys
+
+    def decode(self, data: bytes) -> object:
+        """Decode a request; what is no message becomes a marker, since raising here would leak the decoder's text."""
+        try:
+            return self._handler.request_deserializer(data)
+        except DecodeError:
+            return _UNREADABLE
+
+    def _admit(self, request: object, context: Context) -> None:
+        """Check the caller first and its message second: a stranger learns nothing."""
+        if self._keys is not None:
+            headers = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
+            client = self._keys.check(str(headers[0])) if len(headers) == 1 else None
+            if client is None:
+                raise errors.ServiceError(
+                    grpc.StatusCode.UNAUTHENTICATED, "invalid_api_key", "the API key is missing or invalid"
+                )
+            current_client.set(client)
+        if request is _UNREADABLE:
+            raise errors.invalid_request("body", "cannot be decoded; it is nested too deeply or not this message")
+
+    async def unary(self, request: object, context: Context) -> object:
+        """Run a unary method."""
+        started = time.perf_counter()
+        with self._spans.serve(self._method, context.invocation_metadata() or ()) as span:
+            try:
+                self._admit(request, context)
+                response: object = await self._handler.unary_unary(request, context)
+            except Exception as error:  # noqa: BLE001 - the last line of defence
+                failure = self._typed(error)
+                self._report(span, started, failure)
+                await context.abort(failure.code, failure.message, errors.trailing_metadata(failure))
+            self._report(span, started, None)
+            return response
+
+    async def stream(self, request: object, context: Context) -> AsyncIterator[object]:
+        """Run a server-streaming method."""
+        started = time.perf_counter()
+        with self._spans.serve(self._method, context.invocation_metadata() or ()) as span:
+            try:
+                self._admit(request, context)
+                async for response in self._handler.unary_stream(request, context):
+                    yield response
+            except Exception as error:  # noqa: BLE001 - the last line of defence
+                failure = self._typed(error)
+                self._report(span, started, failure)
+                await context.abort(failure.code, failure.message, errors.trailing_metadata(failure))
+            self._report(span, started, None)
+
+    def _typed(self, error: Exception) -> errors.ServiceError:
+        if isinstance(error, errors.ServiceError):
+            return error
+        if isinstance(error, grpc.aio.AioRpcError):
+            return errors.from_rpc(error)
+        _log.error("unexpected_exception", method=self._method, exc_info=error)
+        return errors.internal()
+
+    def _report(self, span: Span, started: float, failure: errors.ServiceError | None) -> None:
+        client = current_client.get(None)
+        code = failure.code.name if failure else "OK"
+        if failure:
+            span.fail(failure.reason)
+        _log.info(
+            "rpc",
+            method=self._method,
+            code=code,
+            reason=failure.reason if failure else None,
+            duration_ms=round((time.perf_counter() - started) * 1e3, 3),
+            key_id=client.key_id if client else None,
+        )

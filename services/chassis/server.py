@@ -1,0 +1,132 @@
+"""A gRPC server's life: bind, health, reflection, serve, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import structlog
+import uvloop
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from chassis import logs, telemetry
+from chassis.client import MAX_MESSAGE_BYTES
+from chassis.config import private_folder
+from chassis.interceptors import RpcInterceptor
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from chassis.config import Settings
+    from chassis.identity import Keys
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+_log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """A service can't start; its text is one line for the operator."""
+
+
+def run(name: str, settings: Settings, main: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run a service's `main` on uvloop until it returns; a StartError is one line and exit status 1."""
+    logs.configure(name, settings.log_level)
+    try:
+        uvloop.run(main())
+    except (StartError, PermissionError) as error:
+        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - for the operator's eyes, not for a log
+        sys.exit(1)
+
+
+class Server:
+    """One gRPC server, from binding to the last answered request.
+
+    Use as: make it, register servicers on `grpc`, then `await serve(names)`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        settings: Settings,
+        provider: TracerProvider,
+        keys: Keys | None = None,
+        protected: tuple[str, ...] = (),
+    ) -> None:
+        """Make a server that does not listen yet. `keys` and `protected`: see RpcInterceptor."""
+        self._name = name
+        self._address = address
+        self._settings = settings
+        self._provider = provider
+        self.spans = telemetry.Spans(provider)
+        self.grpc = grpc.aio.server(
+            interceptors=[RpcInterceptor(self.spans, keys, protected)],
+            options=[
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+            ],
+        )
+
+    def _bind(self) -> None:
+        tls = self._settings
+        try:
+            if self._address.startswith("unix:"):
+                private_folder(Path(self._address.removeprefix("unix:")).parent)
+                self.grpc.add_insecure_port(self._address)
+            elif tls.tls_cert and tls.tls_key and tls.tls_ca:
+                pair = (tls.tls_key.read_bytes(), tls.tls_cert.read_bytes())
+                self.grpc.add_secure_port(
+                    self._address,
+                    grpc.ssl_server_credentials([pair], tls.tls_ca.read_bytes(), require_client_auth=True),
+                )
+            else:
+                self.grpc.add_insecure_port(self._address)
+        except (RuntimeError, OSError) as error:
+            raise StartError(f"can't listen on {self._address}; is it taken?") from error
+
+    async def serve(self, services: tuple[str, ...], ready: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Serve until SIGTERM or SIGINT, then drain: health goes down first, in-flight requests finish, then return.
+
+        Args:
+            services: full names of the registered services.
+            ready: awaited before health goes up.
+
+        Raises:
+            StartError: the address is taken.
+        """
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        checks = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(checks, self.grpc)
+        reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
+        self._bind()
+        async with AsyncExitStack() as stack:
+            stack.callback(self._provider.shutdown)
+            for name in ("", *services):
+                await checks.set(name, _NOT_SERVING)
+            await self.grpc.start()
+            if ready is not None:
+                await ready()
+            for name in ("", *services):
+                await checks.set(name, _SERVING)
+            _log.info("serving", address=self._address)
+            await stopping.wait()
+            # From here balancers send nothing new; what is running finishes within the grace, or is cancelled.
+            await checks.enter_graceful_shutdown()
+            await asyncio.sleep(self._settings.stop_delay_s)
+            await self.grpc.stop(self._settings.stop_grace_s)
+            _log.info("stopped")

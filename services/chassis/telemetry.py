@@ -1,0 +1,112 @@
+"""OpenTelemetry: set-up from the standard environment variables, W3C context over gRPC, and spans for domain code.
+
+Spans always have ids, since responses, logs and proofs name them; they leave the process only when
+OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set. The SDK itself reads OTEL_TRACES_SAMPLER,
+OTEL_BSP_*, OTEL_RESOURCE_ATTRIBUTES and OTEL_SDK_DISABLED.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+Attributes: TypeAlias = "Mapping[str, str | bool | int | float]"
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+
+def configure(service: str, version: str) -> TracerProvider:
+    """Make the tracer provider of this process. Its owner calls `shutdown()`, which flushes."""
+    resource = Resource.create({"service.name": f"openprysm-{service}", "service.version": version})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    if any(os.environ.get(name) for name in _ENDPOINTS):
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider
+
+
+class Span:
+    """One unit of work. Handed to domain code, which knows no OpenTelemetry."""
+
+    def __init__(self, span: trace.Span) -> None:
+        self._span = span
+        context = span.get_span_context()
+        #: 32 hex digits.
+        self.trace_id = trace.format_trace_id(context.trace_id)
+        #: 16 hex digits.
+        self.span_id = trace.format_span_id(context.span_id)
+
+    def set(self, attributes: Attributes) -> None:
+        """Add attributes."""
+        if self._span.is_recording():
+            self._span.set_attributes(attributes)
+
+    def fail(self, reason: str) -> None:
+        """Mark the span as failed, with a typed reason as `error.type`."""
+        self._span.set_status(Status(StatusCode.ERROR, reason))
+        self._span.set_attribute("error.type", reason)
+
+
+class Spans:
+    """Starts spans as children of the current one."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._tracer = provider.get_tracer("openprysm")
+
+    @contextmanager
+    def start(self, name: str, attributes: Attributes, *, client: bool = False) -> Iterator[Span]:
+        """Run a block inside a new span; an exception marks it as failed by its type alone and goes on."""
+        kind = SpanKind.CLIENT if client else SpanKind.INTERNAL
+        with self._tracer.start_as_current_span(
+            name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
+        ) as span:
+            wrapped = Span(span)
+            try:
+                yield wrapped
+            except BaseException as error:
+                wrapped.fail(type(error).__name__)
+                raise
+
+    @contextmanager
+    def serve(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Iterator[Span]:
+        """Run an RPC inside a SERVER span whose parent is the caller's, read from its metadata.
+
+        Args:
+            method: `/package.Service/Method`.
+            metadata: what the caller sent.
+        """
+        carrier = {key: value for key, value in metadata if key in _PROPAGATOR.fields and isinstance(value, str)}
+        name = method.removeprefix("/")
+        service, _, rpc = name.rpartition("/")
+        token = otel_context.attach(_PROPAGATOR.extract(carrier))
+        try:
+            with self._tracer.start_as_current_span(
+                name,
+                kind=SpanKind.SERVER,
+                attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": rpc},
+                record_exception=False,
+                set_status_on_exception=False,
+            ) as span:
+                yield Span(span)
+        finally:
+            otel_context.detach(token)
+
+
+def outgoing() -> tuple[tuple[str, str], ...]:
+    """Return the metadata that makes the callee's span a child of the current one."""
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier)
+    return tuple(carrier.items())
