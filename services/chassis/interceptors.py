@@ -129,6 +129,8 @@ class _Rpc:
             return error
         if isinstance(error, grpc.aio.AioRpcError):
             return errors.from_rpc(error)
+        if isinstance(error, NotImplementedError):
+            return errors.ServiceError(grpc.StatusCode.UNIMPLEMENTED, "not_found", "this method is not served")
         _log.error("unexpected_exception", method=self._method, exc_info=error)
         return errors.internal()
 

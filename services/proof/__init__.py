@@ -1,0 +1,1 @@
+"""The proof service: signed statements of how answers were made, kept for ever."""

@@ -1,0 +1,106 @@
+"""Signing keys: what a signer is, and the one that keeps its key in a file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from typing import TYPE_CHECKING, Protocol
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class KeyFileError(Exception):
+    """The key can't be used; the text is one line for the operator."""
+
+
+class Signer(Protocol):
+    """Signs with a P-256 key that never leaves its backend."""
+
+    @property
+    def keyid(self) -> str:
+        """`SHA256:` and the unpadded base64 of the OpenSSH fingerprint."""
+
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """The public half."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the DER signature over SHA-256 of `message`."""
+
+
+def keyid(public_key: ec.EllipticCurvePublicKey) -> str:
+    """Return the key's OpenSSH fingerprint (RFC 4253 blob, RFC 5656), unpadded: the form that cosign looks up."""
+    line = public_key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    blob = base64.b64decode(line.split()[1])
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def to_pem(public_key: ec.EllipticCurvePublicKey) -> bytes:
+    """Return the key as a PEM SubjectPublicKeyInfo."""
+    return public_key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def from_pem(pem: bytes) -> ec.EllipticCurvePublicKey:
+    """Read a PEM SubjectPublicKeyInfo.
+
+    Raises:
+        KeyFileError: it is none of a P-256 key.
+    """
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except ValueError as error:
+        raise KeyFileError("not a PEM public key") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise KeyFileError("not a P-256 public key")
+    return key
+
+
+class FileSigner:
+    """A key in a PEM file that only its owner may read. Signatures are deterministic (RFC 6979)."""
+
+    def __init__(self, path: Path) -> None:
+        """Load the key.
+
+        Raises:
+            KeyFileError: the file is missing, readable by others, or holds no unencrypted P-256 key.
+        """
+        try:
+            if path.stat().st_mode & 0o077:
+                raise KeyFileError(f"{path} must have mode 0600")
+            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        except OSError as error:
+            raise KeyFileError(f"{path} can't be read") from error
+        except (TypeError, ValueError) as error:
+            raise KeyFileError(f"{path} holds no unencrypted PEM key") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise KeyFileError(f"{path} holds no P-256 key")
+        self._key = key
+        self._algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+        self.public_key = key.public_key()
+        self.keyid = keyid(self.public_key)
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the DER signature over SHA-256 of `message`."""
+        return self._key.sign(message, self._algorithm)
+
+
+def ensure_key_file(path: Path) -> None:
+    """Make a key with mode 0600 when there is none, and publish its public half beside it as `<stem>.pub.pem`."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        # Written whole under another name first: a crash here leaves no half key behind.
+        fresh = path.with_name(path.name + ".new")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(path)
+    path.with_name(path.stem + ".pub.pem").write_bytes(to_pem(FileSigner(path).public_key))
