@@ -12,7 +12,7 @@ COOLDOWN_DAYS := 7
 
 # The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …
 
-.PHONY: help run serve test check fmt lint types imports proto proto-check proto-lint lock clean
+.PHONY: help run serve test check fmt lint types imports proto proto-check proto-lint prices lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ proto-check: $(VENV)/dev.stamp ## gen/ is what protos/ says
 
 proto-lint: $(VENV)/dev.stamp ## buf lint, and buf breaking against the released contract
 	@$(BIN)/python protos/generate.py --lint gen
+
+prices: $(VENV)/dev.stamp ## look up the catalog's prices anew
+	@$(BIN)/python -m planner.prices
 
 lock: $(BIN)/uv ## resolve requirements/*.txt anew, leaving out releases younger than a week
 	@before=$$(date -u -d '$(COOLDOWN_DAYS) days ago' +%Y-%m-%d) && \

@@ -1,0 +1,1 @@
+"""The planner: from a conversation and a policy to a plan. Stateless."""

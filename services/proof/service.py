@@ -47,7 +47,7 @@ def _record(request: proof_pb2.SignRequest) -> statement.Record:
                 output_digest=call.output_digest,
                 prompt_tokens=call.prompt_tokens,
                 completion_tokens=call.completion_tokens,
-                cost_nano_usd=call.cost_nano_usd if call.HasField("cost_nano_usd") else None,
+                cost_pico_usd=call.cost_pico_usd if call.HasField("cost_pico_usd") else None,
             )
             for call in request.calls
         ),

@@ -25,7 +25,7 @@ REQUEST_ID: Final = re.compile(r"prysm-[0-9a-f]{32}")
 _DIGEST_BYTES: Final = 32
 _MAX_CALLS: Final = 16
 _MAX_TEXT: Final = 256
-_NANO_PER_MICRO: Final = 1000
+_PICO_PER_MICRO: Final = 10**6
 _STATUSES: Final = frozenset({"ok", "failed", "cancelled"})
 
 
@@ -49,8 +49,8 @@ class Call:
     output_digest: bytes
     prompt_tokens: int
     completion_tokens: int
-    #: 1e-9 USD; None when the price is not known.
-    cost_nano_usd: int | None
+    #: 1e-12 USD; None when the price is not known.
+    cost_pico_usd: int | None
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ def check(record: Record) -> None:
     _require(all(len(text) <= _MAX_TEXT for text in texts), "text", f"must have at most {_MAX_TEXT} characters")
 
 
-def micro_usd(nano: int) -> str:
+def micro_usd(pico: int) -> str:
     """Return money as a string of micro-USD, rounded half up."""
-    return str((nano + _NANO_PER_MICRO // 2) // _NANO_PER_MICRO)
+    return str((pico + _PICO_PER_MICRO // 2) // _PICO_PER_MICRO)
 
 
 def _decimal(value: float) -> str:
@@ -151,8 +151,8 @@ def _call(call: Call) -> _Object:
     }
     if call.output_digest:
         fields["output_digest"] = _digest(call.output_digest)
-    if call.cost_nano_usd is not None:
-        fields["cost_micro_usd"] = micro_usd(call.cost_nano_usd)
+    if call.cost_pico_usd is not None:
+        fields["cost_micro_usd"] = micro_usd(call.cost_pico_usd)
     return fields
 
 
@@ -177,7 +177,7 @@ def _predicate(record: Record) -> _Object:
             "prompt_tokens": sum(call.prompt_tokens for call in record.calls),
             "completion_tokens": sum(call.completion_tokens for call in record.calls),
             # Rounded once, so it may differ from the sum of the calls' own by less than 1 a call.
-            "cost_micro_usd": micro_usd(sum(call.cost_nano_usd or 0 for call in record.calls)),
+            "cost_micro_usd": micro_usd(sum(call.cost_pico_usd or 0 for call in record.calls)),
             "cost_estimated": record.cost_estimated,
         },
         "trace_id": record.trace_id,
@@ -204,7 +204,7 @@ def payload(record: Record) -> bytes:
     Raises:
         RecordError: a text or number has no canonical form.
     """
-    statement = {
+    statement: _Object = {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": SUBJECT, "digest": {"sha256": record.transcript_sha256.hex()}}],
         "predicateType": PREDICATE_TYPE,

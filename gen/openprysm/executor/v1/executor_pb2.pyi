@@ -30,13 +30,13 @@ class ExecuteRequest(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     TEMPERATURE_FIELD_NUMBER: _builtins.int
-    MAX_COST_NANO_USD_FIELD_NUMBER: _builtins.int
+    MAX_COST_PICO_USD_FIELD_NUMBER: _builtins.int
     max_tokens: _builtins.int
     """Tokens, 1..32768. Default 1024."""
     temperature: _builtins.float
     """0..2. Default 0.7."""
-    max_cost_nano_usd: _builtins.int
-    """1e-9 USD."""
+    max_cost_pico_usd: _builtins.int
+    """1e-12 USD."""
     @_builtins.property
     def plan(self) -> _planner_pb2.Plan: ...
     @_builtins.property
@@ -50,20 +50,20 @@ class ExecuteRequest(_message.Message):
         messages: _abc.Iterable[_orchestration_pb2.Message] | None = ...,
         max_tokens: _builtins.int | None = ...,
         temperature: _builtins.float | None = ...,
-        max_cost_nano_usd: _builtins.int | None = ...,
+        max_cost_pico_usd: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_cost_nano_usd", b"_max_cost_nano_usd", "_max_tokens", b"_max_tokens", "_temperature", b"_temperature", "max_cost_nano_usd", b"max_cost_nano_usd", "max_tokens", b"max_tokens", "plan", b"plan", "temperature", b"temperature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_cost_pico_usd", b"_max_cost_pico_usd", "_max_tokens", b"_max_tokens", "_temperature", b"_temperature", "max_cost_pico_usd", b"max_cost_pico_usd", "max_tokens", b"max_tokens", "plan", b"plan", "temperature", b"temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_cost_nano_usd", b"_max_cost_nano_usd", "_max_tokens", b"_max_tokens", "_temperature", b"_temperature", "max_cost_nano_usd", b"max_cost_nano_usd", "max_tokens", b"max_tokens", "messages", b"messages", "plan", b"plan", "temperature", b"temperature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_cost_pico_usd", b"_max_cost_pico_usd", "_max_tokens", b"_max_tokens", "_temperature", b"_temperature", "max_cost_pico_usd", b"max_cost_pico_usd", "max_tokens", b"max_tokens", "messages", b"messages", "plan", b"plan", "temperature", b"temperature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__max_cost_nano_usd: _TypeAlias = _typing.Literal["max_cost_nano_usd"]  # noqa: Y015
-    _WhichOneofArgType__max_cost_nano_usd: _TypeAlias = _typing.Literal["_max_cost_nano_usd", b"_max_cost_nano_usd"]  # noqa: Y015
+    _WhichOneofReturnType__max_cost_pico_usd: _TypeAlias = _typing.Literal["max_cost_pico_usd"]  # noqa: Y015
+    _WhichOneofArgType__max_cost_pico_usd: _TypeAlias = _typing.Literal["_max_cost_pico_usd", b"_max_cost_pico_usd"]  # noqa: Y015
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_cost_nano_usd) -> _WhichOneofReturnType__max_cost_nano_usd | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_cost_pico_usd) -> _WhichOneofReturnType__max_cost_pico_usd | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
     @_typing.overload

@@ -29,7 +29,7 @@ class PlanRequest(_message.Message):
     STRATEGY_FIELD_NUMBER: _builtins.int
     K_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
-    MAX_COST_NANO_USD_FIELD_NUMBER: _builtins.int
+    MAX_COST_PICO_USD_FIELD_NUMBER: _builtins.int
     JUDGE_MODEL_FIELD_NUMBER: _builtins.int
     PROVIDERS_FIELD_NUMBER: _builtins.int
     LOCAL_MODELS_FIELD_NUMBER: _builtins.int
@@ -42,8 +42,8 @@ class PlanRequest(_message.Message):
     """Forced width, 1..8."""
     max_tokens: _builtins.int
     """Tokens, 1..32768."""
-    max_cost_nano_usd: _builtins.int
-    """1e-9 USD."""
+    max_cost_pico_usd: _builtins.int
+    """1e-12 USD."""
     judge_model: _builtins.str
     """Preferred aggregator."""
     @_builtins.property
@@ -70,24 +70,24 @@ class PlanRequest(_message.Message):
         strategy: _builtins.str = ...,
         k: _builtins.int | None = ...,
         max_tokens: _builtins.int = ...,
-        max_cost_nano_usd: _builtins.int | None = ...,
+        max_cost_pico_usd: _builtins.int | None = ...,
         judge_model: _builtins.str = ...,
         providers: _abc.Iterable[_builtins.str] | None = ...,
         local_models: _abc.Iterable[_builtins.str] | None = ...,
         unhealthy_models: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_max_cost_nano_usd", b"_max_cost_nano_usd", "k", b"k", "max_cost_nano_usd", b"max_cost_nano_usd"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_max_cost_pico_usd", b"_max_cost_pico_usd", "k", b"k", "max_cost_pico_usd", b"max_cost_pico_usd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_max_cost_nano_usd", b"_max_cost_nano_usd", "judge_model", b"judge_model", "k", b"k", "local_models", b"local_models", "max_cost_nano_usd", b"max_cost_nano_usd", "max_tokens", b"max_tokens", "messages", b"messages", "policy", b"policy", "providers", b"providers", "strategy", b"strategy", "unhealthy_models", b"unhealthy_models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_max_cost_pico_usd", b"_max_cost_pico_usd", "judge_model", b"judge_model", "k", b"k", "local_models", b"local_models", "max_cost_pico_usd", b"max_cost_pico_usd", "max_tokens", b"max_tokens", "messages", b"messages", "policy", b"policy", "providers", b"providers", "strategy", b"strategy", "unhealthy_models", b"unhealthy_models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__k: _TypeAlias = _typing.Literal["k"]  # noqa: Y015
     _WhichOneofArgType__k: _TypeAlias = _typing.Literal["_k", b"_k"]  # noqa: Y015
-    _WhichOneofReturnType__max_cost_nano_usd: _TypeAlias = _typing.Literal["max_cost_nano_usd"]  # noqa: Y015
-    _WhichOneofArgType__max_cost_nano_usd: _TypeAlias = _typing.Literal["_max_cost_nano_usd", b"_max_cost_nano_usd"]  # noqa: Y015
+    _WhichOneofReturnType__max_cost_pico_usd: _TypeAlias = _typing.Literal["max_cost_pico_usd"]  # noqa: Y015
+    _WhichOneofArgType__max_cost_pico_usd: _TypeAlias = _typing.Literal["_max_cost_pico_usd", b"_max_cost_pico_usd"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__k) -> _WhichOneofReturnType__k | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_cost_nano_usd) -> _WhichOneofReturnType__max_cost_nano_usd | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_cost_pico_usd) -> _WhichOneofReturnType__max_cost_pico_usd | None: ...
 
 Global___PlanRequest: _TypeAlias = PlanRequest  # noqa: Y015
 
@@ -210,8 +210,8 @@ class Model(_message.Message):
     UPSTREAM_NAME_FIELD_NUMBER: _builtins.int
     FAMILY_FIELD_NUMBER: _builtins.int
     CONTEXT_WINDOW_FIELD_NUMBER: _builtins.int
-    INPUT_NANO_USD_PER_TOKEN_FIELD_NUMBER: _builtins.int
-    OUTPUT_NANO_USD_PER_TOKEN_FIELD_NUMBER: _builtins.int
+    INPUT_PICO_USD_PER_TOKEN_FIELD_NUMBER: _builtins.int
+    OUTPUT_PICO_USD_PER_TOKEN_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Catalog id."""
@@ -223,9 +223,9 @@ class Model(_message.Message):
     """Models of one family err together."""
     context_window: _builtins.int
     """Tokens."""
-    input_nano_usd_per_token: _builtins.int
-    """1e-9 USD a token; absent when not known."""
-    output_nano_usd_per_token: _builtins.int
+    input_pico_usd_per_token: _builtins.int
+    """1e-12 USD a token; absent when not known."""
+    output_pico_usd_per_token: _builtins.int
     quality: _builtins.float
     """0..1: chance of a right answer on this task."""
     def __init__(
@@ -236,21 +236,21 @@ class Model(_message.Message):
         upstream_name: _builtins.str = ...,
         family: _builtins.str = ...,
         context_window: _builtins.int = ...,
-        input_nano_usd_per_token: _builtins.int | None = ...,
-        output_nano_usd_per_token: _builtins.int | None = ...,
+        input_pico_usd_per_token: _builtins.int | None = ...,
+        output_pico_usd_per_token: _builtins.int | None = ...,
         quality: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_nano_usd_per_token", b"_input_nano_usd_per_token", "_output_nano_usd_per_token", b"_output_nano_usd_per_token", "input_nano_usd_per_token", b"input_nano_usd_per_token", "output_nano_usd_per_token", b"output_nano_usd_per_token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_pico_usd_per_token", b"_input_pico_usd_per_token", "_output_pico_usd_per_token", b"_output_pico_usd_per_token", "input_pico_usd_per_token", b"input_pico_usd_per_token", "output_pico_usd_per_token", b"output_pico_usd_per_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_nano_usd_per_token", b"_input_nano_usd_per_token", "_output_nano_usd_per_token", b"_output_nano_usd_per_token", "context_window", b"context_window", "family", b"family", "id", b"id", "input_nano_usd_per_token", b"input_nano_usd_per_token", "output_nano_usd_per_token", b"output_nano_usd_per_token", "provider", b"provider", "quality", b"quality", "upstream_name", b"upstream_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_pico_usd_per_token", b"_input_pico_usd_per_token", "_output_pico_usd_per_token", b"_output_pico_usd_per_token", "context_window", b"context_window", "family", b"family", "id", b"id", "input_pico_usd_per_token", b"input_pico_usd_per_token", "output_pico_usd_per_token", b"output_pico_usd_per_token", "provider", b"provider", "quality", b"quality", "upstream_name", b"upstream_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__input_nano_usd_per_token: _TypeAlias = _typing.Literal["input_nano_usd_per_token"]  # noqa: Y015
-    _WhichOneofArgType__input_nano_usd_per_token: _TypeAlias = _typing.Literal["_input_nano_usd_per_token", b"_input_nano_usd_per_token"]  # noqa: Y015
-    _WhichOneofReturnType__output_nano_usd_per_token: _TypeAlias = _typing.Literal["output_nano_usd_per_token"]  # noqa: Y015
-    _WhichOneofArgType__output_nano_usd_per_token: _TypeAlias = _typing.Literal["_output_nano_usd_per_token", b"_output_nano_usd_per_token"]  # noqa: Y015
+    _WhichOneofReturnType__input_pico_usd_per_token: _TypeAlias = _typing.Literal["input_pico_usd_per_token"]  # noqa: Y015
+    _WhichOneofArgType__input_pico_usd_per_token: _TypeAlias = _typing.Literal["_input_pico_usd_per_token", b"_input_pico_usd_per_token"]  # noqa: Y015
+    _WhichOneofReturnType__output_pico_usd_per_token: _TypeAlias = _typing.Literal["output_pico_usd_per_token"]  # noqa: Y015
+    _WhichOneofArgType__output_pico_usd_per_token: _TypeAlias = _typing.Literal["_output_pico_usd_per_token", b"_output_pico_usd_per_token"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__input_nano_usd_per_token) -> _WhichOneofReturnType__input_nano_usd_per_token | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__input_pico_usd_per_token) -> _WhichOneofReturnType__input_pico_usd_per_token | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__output_nano_usd_per_token) -> _WhichOneofReturnType__output_nano_usd_per_token | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__output_pico_usd_per_token) -> _WhichOneofReturnType__output_pico_usd_per_token | None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015

@@ -131,7 +131,7 @@ class CallRecord(_message.Message):
     OUTPUT_DIGEST_FIELD_NUMBER: _builtins.int
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
-    COST_NANO_USD_FIELD_NUMBER: _builtins.int
+    COST_PICO_USD_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
     model: _builtins.str
     provider: _builtins.str
@@ -145,8 +145,8 @@ class CallRecord(_message.Message):
     """Likewise over the output; empty when there was none."""
     prompt_tokens: _builtins.int
     completion_tokens: _builtins.int
-    cost_nano_usd: _builtins.int
-    """1e-9 USD; absent when the model's price is not known."""
+    cost_pico_usd: _builtins.int
+    """1e-12 USD; absent when the model's price is not known."""
     def __init__(
         self,
         *,
@@ -159,15 +159,15 @@ class CallRecord(_message.Message):
         output_digest: _builtins.bytes = ...,
         prompt_tokens: _builtins.int = ...,
         completion_tokens: _builtins.int = ...,
-        cost_nano_usd: _builtins.int | None = ...,
+        cost_pico_usd: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_nano_usd", b"_cost_nano_usd", "cost_nano_usd", b"cost_nano_usd"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_pico_usd", b"_cost_pico_usd", "cost_pico_usd", b"cost_pico_usd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_nano_usd", b"_cost_nano_usd", "attempt", b"attempt", "completion_tokens", b"completion_tokens", "cost_nano_usd", b"cost_nano_usd", "input_digest", b"input_digest", "model", b"model", "output_digest", b"output_digest", "prompt_tokens", b"prompt_tokens", "provider", b"provider", "stage", b"stage", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_pico_usd", b"_cost_pico_usd", "attempt", b"attempt", "completion_tokens", b"completion_tokens", "cost_pico_usd", b"cost_pico_usd", "input_digest", b"input_digest", "model", b"model", "output_digest", b"output_digest", "prompt_tokens", b"prompt_tokens", "provider", b"provider", "stage", b"stage", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__cost_nano_usd: _TypeAlias = _typing.Literal["cost_nano_usd"]  # noqa: Y015
-    _WhichOneofArgType__cost_nano_usd: _TypeAlias = _typing.Literal["_cost_nano_usd", b"_cost_nano_usd"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_nano_usd) -> _WhichOneofReturnType__cost_nano_usd | None: ...
+    _WhichOneofReturnType__cost_pico_usd: _TypeAlias = _typing.Literal["cost_pico_usd"]  # noqa: Y015
+    _WhichOneofArgType__cost_pico_usd: _TypeAlias = _typing.Literal["_cost_pico_usd", b"_cost_pico_usd"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_pico_usd) -> _WhichOneofReturnType__cost_pico_usd | None: ...
 
 Global___CallRecord: _TypeAlias = CallRecord  # noqa: Y015
 

@@ -1,0 +1,103 @@
+"""The catalog: which models there are, what they cost and what they are good at."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TASKS: Final = ("code", "math", "translation", "creative", "extraction", "factual", "reasoning", "general")
+LOCAL: Final = "local"
+#: Tokens that an operator's own model is taken to hold when the catalog does not know it.
+_LOCAL_CONTEXT: Final = 4096
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a token costs."""
+
+    #: 1e-12 USD a token.
+    input: int
+    output: int
+    #: Where the numbers come from.
+    source: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of the catalog."""
+
+    id: str
+    display: str
+    provider: str
+    #: The provider's own name for it.
+    upstream: str
+    #: Models of one family err together.
+    family: str
+    tier: str
+    #: Tokens, prompt and answer together.
+    context_window: int
+    #: None when not known.
+    price: Price | None
+    #: Chance of a right answer by task, 0..1.
+    quality: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All models by id, in the file's order."""
+
+    models: Mapping[str, Model]
+    _local_prior: Mapping[str, float]
+
+    def available(self, providers: frozenset[str], local_models: tuple[str, ...]) -> tuple[Model, ...]:
+        """Return the hosted models of the providers and the operator's own models, known or not."""
+        hosted = tuple(model for model in self.models.values() if model.provider in providers - {LOCAL})
+        return hosted + tuple(self._local(model_id) for model_id in local_models)
+
+    def _local(self, model_id: str) -> Model:
+        known = self.models.get(model_id)
+        if known is not None and known.provider == LOCAL:
+            return known
+        return Model(
+            id=model_id,
+            display=model_id,
+            provider=LOCAL,
+            upstream=model_id,
+            family=model_id,
+            tier=LOCAL,
+            context_window=_LOCAL_CONTEXT,
+            price=_FREE,
+            quality=self._local_prior,
+        )
+
+
+_FREE: Final = Price(0, 0, "runs on the operator's machine")
+
+
+def _model(entry: Mapping[str, Any], tiers: Mapping[str, Mapping[str, float]], prices: Mapping[str, Any]) -> Model:
+    price = prices.get(entry["id"])
+    return Model(
+        id=entry["id"],
+        display=entry["display"],
+        provider=entry["provider"],
+        upstream=entry["upstream"],
+        family=entry["family"],
+        tier=entry["tier"],
+        context_window=entry["context_window"],
+        price=_FREE if entry["provider"] == LOCAL else Price(**price) if price else None,
+        quality={**tiers[entry["tier"]], **entry.get("quality", {})},
+    )
+
+
+def load() -> Catalog:
+    """Read the catalog that ships with this package."""
+    folder = files("planner")
+    tables = tomllib.loads(folder.joinpath("catalog.toml").read_text("utf-8"))
+    prices = tomllib.loads(folder.joinpath("prices.toml").read_text("utf-8"))
+    models = (_model(entry, tables["tiers"], prices) for entry in tables["models"])
+    return Catalog({model.id: model for model in models}, tables["tiers"][LOCAL])

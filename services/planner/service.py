@@ -1,0 +1,83 @@
+"""PlannerService on the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import grpc
+
+from chassis import errors
+from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
+from planner.plan import Plan, PlanError, Request, make_plan
+
+if TYPE_CHECKING:
+    from planner.catalog import Catalog, Model
+
+    Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+SERVICE = planner_pb2.DESCRIPTOR.services_by_name["PlannerService"].full_name
+
+_CODES: Final = {
+    "invalid_request": grpc.StatusCode.INVALID_ARGUMENT,
+    "no_compliant_model": grpc.StatusCode.INVALID_ARGUMENT,
+    "no_provider_available": grpc.StatusCode.UNAVAILABLE,
+}
+
+
+def _request(message: planner_pb2.PlanRequest) -> Request:
+    return Request(
+        messages=tuple((item.role, item.text) for item in message.messages),
+        policy=message.policy,
+        strategy=message.strategy or None,
+        k=message.k if message.HasField("k") else None,
+        max_tokens=message.max_tokens,
+        max_cost=message.max_cost_pico_usd if message.HasField("max_cost_pico_usd") else None,
+        judge_model=message.judge_model,
+        providers=frozenset(message.providers),
+        local_models=tuple(message.local_models),
+        unhealthy=frozenset(message.unhealthy_models),
+    )
+
+
+def _model(model: Model, task: str) -> planner_pb2.Model:
+    return planner_pb2.Model(
+        id=model.id,
+        provider=model.provider,
+        upstream_name=model.upstream,
+        family=model.family,
+        context_window=model.context_window,
+        input_pico_usd_per_token=model.price.input if model.price else None,
+        output_pico_usd_per_token=model.price.output if model.price else None,
+        quality=model.quality[task],
+    )
+
+
+def _plan(plan: Plan) -> planner_pb2.Plan:
+    return planner_pb2.Plan(
+        policy=plan.policy,
+        strategy=plan.strategy,
+        forced=plan.forced,
+        rationale=plan.rationale,
+        task=plan.task,
+        signals=plan.signals,
+        confidence_bar=plan.confidence_bar,
+        k=plan.k,
+        proposers=[_model(model, plan.task) for model in plan.proposers],
+        synthesizers=[_model(model, plan.task) for model in plan.synthesizers],
+        fallbacks=[_model(model, plan.task) for model in plan.fallbacks],
+    )
+
+
+class PlannerServicer(planner_pb2_grpc.PlannerServiceServicer):
+    """Plan for the executor and for internal callers."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def Plan(self, request: planner_pb2.PlanRequest, context: Context) -> planner_pb2.PlanResponse:  # noqa: ARG002, N802
+        """Plan."""
+        try:
+            plan = make_plan(_request(request), self._catalog)
+        except PlanError as error:
+            raise errors.ServiceError(_CODES[error.reason], error.reason, error.message) from error
+        return planner_pb2.PlanResponse(plan=_plan(plan))
