@@ -12,6 +12,7 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+INVALID_ARGUMENT: Final = grpc.StatusCode.INVALID_ARGUMENT
 DOMAIN: Final = "openprysm"
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 
@@ -36,7 +37,7 @@ class ServiceError(Exception):
 
 def invalid_request(field: str, allowed: str) -> ServiceError:
     """Return the error for a bad field: which one it is, and what is allowed."""
-    return ServiceError(grpc.StatusCode.INVALID_ARGUMENT, "invalid_request", f"{field}: {allowed}")
+    return ServiceError(INVALID_ARGUMENT, "invalid_request", f"{field}: {allowed}")
 
 
 def internal(message: str = "planning or executing failed") -> ServiceError:

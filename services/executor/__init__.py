@@ -1,0 +1,1 @@
+"""The executor: runs plans over model providers and has what happened signed."""

@@ -1,0 +1,1 @@
+"""Adapters: how each vendor's API is spoken."""

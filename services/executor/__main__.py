@@ -1,0 +1,61 @@
+"""`python -m executor`: reads the settings, connects, serves."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from contextlib import AsyncExitStack
+from functools import partial
+from importlib.metadata import version
+
+from chassis import client, identity, telemetry
+from chassis.config import load, private_folder
+from chassis.server import Server, StartError, run
+from executor.breaker import Breakers
+from executor.fleet import Fleet
+from executor.orchestrate import Chance, Orchestrator
+from executor.peers import PlannerPeer, ProofPeer
+from executor.run import Edges
+from executor.service import EXECUTOR, ORCHESTRATION, ExecutorServicer, OrchestrationServicer
+from executor.settings import ExecutorSettings
+from openprysm.executor.v1 import executor_pb2_grpc
+from openprysm.orchestration.v2 import orchestration_pb2_grpc
+
+
+async def _main(settings: ExecutorSettings) -> None:
+    state = private_folder(settings.state.absolute())
+    try:
+        pepper = identity.load_pepper(settings.key_pepper_file or state / "key-pepper")
+    except ValueError as error:
+        raise StartError(str(error)) from error
+    keys = identity.Keys(settings.keys_file or state / "keys.json", pepper)
+    provider = telemetry.configure("executor", version("openprysm"))
+    address = settings.executor_listen or settings.socket("executor")
+    server = Server("executor", address, settings, provider, keys, (f"/{ORCHESTRATION}/",))
+    breakers = Breakers(time.monotonic)
+    async with AsyncExitStack() as stack:
+        fleet = await stack.enter_async_context(Fleet(settings, breakers))
+        planner = await stack.enter_async_context(
+            client.channel(settings.planner or settings.socket("planner"), settings)
+        )
+        proof = await stack.enter_async_context(client.channel(settings.proof or settings.socket("proof"), settings))
+        edges = Edges(fleet.provider_of, breakers, server.spans, time.monotonic, random.SystemRandom())
+        orchestrator = Orchestrator(
+            PlannerPeer(planner),
+            ProofPeer(proof, version("openprysm")),
+            fleet.offer,
+            edges,
+            Chance(secrets.token_bytes, time.time),
+        )
+        timeout_s = settings.request_timeout_s
+        orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(
+            OrchestrationServicer(orchestrator, edges, timeout_s), server.grpc
+        )
+        executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, timeout_s), server.grpc)
+        await server.serve((ORCHESTRATION, EXECUTOR))
+
+
+if __name__ == "__main__":
+    SETTINGS = load(ExecutorSettings)
+    run("executor", SETTINGS, partial(_main, SETTINGS))

@@ -1,0 +1,30 @@
+"""A request's money: reserved before each call, settled after it."""
+
+from __future__ import annotations
+
+
+class Ledger:
+    """What a request has spent and has promised to spend, in 1e-12 USD.
+
+    Calls that run at once share one ledger; no await stands between looking and reserving, so they can't overrun it
+    together.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        """Make a ledger; `limit` None means none."""
+        self._limit = limit
+        self._reserved = 0
+        #: Settled so far.
+        self.spent = 0
+
+    def reserve(self, worst: int, *, force: bool = False) -> bool:
+        """Set `worst` aside when it fits, or when `force` is set: the first call of a request always runs."""
+        if not force and self._limit is not None and self.spent + self._reserved + worst > self._limit:
+            return False
+        self._reserved += worst
+        return True
+
+    def settle(self, worst: int, actual: int) -> None:
+        """Turn a reservation into what the call cost."""
+        self._reserved -= worst
+        self.spent += actual

@@ -1,0 +1,61 @@
+"""Waiting for several calls: for enough of them, then a little longer, then no more."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, Final
+
+from executor.chat import CallError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from executor.run import Reply
+
+#: Part of the calls whose answers are enough.
+_QUORUM: Final = 2 / 3
+#: Seconds of grace at least, and as a multiple of the time that the quorum took.
+_GRACE_S: Final = 3.0
+_GRACE_FACTOR: Final = 1.5
+_PAIR: Final = 2
+#: Of two calls one is a quorum of little worth: the other one gets more time.
+_PAIR_GRACE_S: Final = 10.0
+_PAIR_GRACE_FACTOR: Final = 3.0
+
+
+async def gather(calls: Sequence[Coroutine[None, None, Reply]]) -> list[Reply | CallError | None]:
+    """Run calls at once and return each one's reply or error in order, None for a straggler that was cancelled.
+
+    Cancelling this cancels all of them.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    quorum = math.ceil(len(tasks) * _QUORUM) if len(tasks) != _PAIR else 1
+    least, factor = (_PAIR_GRACE_S, _PAIR_GRACE_FACTOR) if len(tasks) == _PAIR else (_GRACE_S, _GRACE_FACTOR)
+    pending = set(tasks)
+    until: float | None = None
+    try:
+        while pending and (until is None or loop.time() < until):
+            timeout = None if until is None else until - loop.time()
+            done, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if isinstance(task.exception(), BaseException) and not isinstance(task.exception(), CallError):
+                    task.result()  # a fault of ours: not to be taken for a model's
+            answered = sum(task.done() and task.exception() is None for task in tasks)
+            if until is None and answered >= quorum:
+                until = loop.time() + max(least, factor * (loop.time() - began))
+    finally:
+        for task in pending:
+            task.cancel()
+        # Waited for, so that every cancelled stage is settled before anybody counts.
+        await asyncio.gather(*pending, return_exceptions=True)
+    return [None if task.cancelled() else _outcome(task) for task in tasks]
+
+
+def _outcome(task: asyncio.Future[Reply]) -> Reply | CallError:
+    error = task.exception()
+    if isinstance(error, CallError):
+        return error
+    return task.result()

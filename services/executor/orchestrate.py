@@ -1,0 +1,210 @@
+"""An orchestration's life: plan, run, sign, answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from executor import transcript
+from executor.budget import Ledger
+from executor.run import AllFailedError, Edges, Observer, Run, Task
+from executor.stages import Degradation, Stage, Totals, total
+from executor.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from executor.chat import Message
+    from executor.plan import Plan
+    from executor.strategies.answer import Answer
+    from executor.transcript import Transcript
+
+
+class NoProviderError(Exception):
+    """No provider is configured, so nothing can be planned."""
+
+
+class DeadlineError(Exception):
+    """The request's deadline passed before there was an answer."""
+
+
+class UnknownStrategyError(Exception):
+    """The plan names a shape that this version can't run."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked request."""
+
+    messages: tuple[Message, ...]
+    policy: str
+    #: Forced strategy, or None.
+    strategy: str | None
+    k: int | None
+    max_tokens: int
+    temperature: float
+    #: 1e-12 USD, or None.
+    max_cost: int | None
+    judge_model: str
+    include_trace: bool
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What can be asked right now."""
+
+    #: Hosted providers for which there is a key.
+    providers: tuple[str, ...]
+    #: Ids of the operator's own models.
+    local_models: tuple[str, ...]
+    unhealthy: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to."""
+
+    plan: Plan
+    answer: Answer
+    stages: tuple[Stage, ...]
+    degradations: tuple[Degradation, ...]
+    totals: Totals
+
+
+@dataclass(frozen=True)
+class Signed:
+    """The proof service's answer."""
+
+    #: `sha256:` and 64 hex digits.
+    proof_hash: str
+    keyid: str
+    #: The public proof as JSON.
+    bundle: bytes
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that the response is made of."""
+
+    id: str
+    #: Unix seconds.
+    created: int
+    request: Request
+    outcome: Outcome
+    transcript: Transcript
+    signed: Signed
+    total_ms: float
+
+
+class Planner(Protocol):
+    """Makes plans."""
+
+    async def plan(self, request: Request, offer: Offer, timeout_s: float) -> Plan:
+        """Plan a request."""
+
+
+class Notary(Protocol):
+    """Signs what happened."""
+
+    async def sign(
+        self, request_id: str, created: int, outcome: Outcome, written: Transcript, timeout_s: float
+    ) -> Signed:
+        """Sign and store the record of a run; when this returns, the proof is durable."""
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Where ids and nonces come from."""
+
+    #: Returns that many random bytes.
+    token_bytes: Callable[[int], bytes]
+    #: Unix seconds.
+    wall_clock: Callable[[], float]
+
+
+async def execute(
+    task: Task, max_cost: int | None, edges: Edges, deadline: float, observer: Observer | None
+) -> Outcome:
+    """Run a plan.
+
+    Args:
+        task: the plan and what it is about.
+        max_cost: 1e-12 USD, or None.
+        edges: what the run reaches.
+        deadline: time of the clock.
+        observer: is told of every stage.
+
+    Raises:
+        UnknownStrategyError: the plan's shape is unknown.
+        DeadlineError: time ran out first.
+        AllFailedError: nobody answered.
+    """
+    strategy = STRATEGIES.get(task.plan.strategy)
+    if strategy is None:
+        raise UnknownStrategyError
+    run = Run(task, edges, Ledger(max_cost), edges.clock(), deadline, observer)
+    with edges.spans.start(
+        f"invoke_workflow prysm.{task.plan.strategy}",
+        {
+            "gen_ai.operation.name": "invoke_workflow",
+            "gen_ai.agent.name": f"prysm.{task.plan.strategy}",
+            "prysm.policy": task.plan.policy,
+            "prysm.strategy": task.plan.strategy,
+        },
+    ) as span:
+        try:
+            answer = await strategy(run)
+        except AllFailedError as error:
+            if run.remaining_s() <= 0 or {failure.reason for _, failure in error.failures} == {"timeout"}:
+                raise DeadlineError from error
+            raise
+        outcome = Outcome(task.plan, answer, tuple(run.stages), tuple(run.degradations), total(run.stages))
+        span.set(
+            {
+                "prysm.calls": len(outcome.stages),
+                "prysm.cost.usd": outcome.totals.cost / 1e12,
+                "prysm.confidence": answer.confidence.value,
+                "prysm.degraded": bool(outcome.degradations),
+            }
+        )
+        if answer.agreement is not None:
+            span.set({"prysm.agreement": answer.agreement})
+    return outcome
+
+
+class Orchestrator:
+    """Plans, runs and has signed; holds no state of a request."""
+
+    def __init__(
+        self, planner: Planner, notary: Notary, offer: Callable[[], Offer], edges: Edges, chance: Chance
+    ) -> None:
+        self._planner = planner
+        self._notary = notary
+        self._offer = offer
+        self._edges = edges
+        self._chance = chance
+
+    async def orchestrate(self, request: Request, deadline: float, observer: Observer | None = None) -> Result:
+        """Answer a request before `deadline`, a time of the clock.
+
+        Raises:
+            NoProviderError: nothing is configured.
+            DeadlineError, AllFailedError: see `execute`.
+            TranscriptError: an answer can't be put into a transcript.
+        """
+        clock = self._edges.clock
+        began = clock()
+        request_id = "prysm-" + self._chance.token_bytes(16).hex()
+        created = int(self._chance.wall_clock())
+        offer = self._offer()
+        if not offer.providers and not offer.local_models:
+            raise NoProviderError
+        with self._edges.spans.start("plan", {"gen_ai.operation.name": "plan", "prysm.policy": request.policy}):
+            plan = await self._planner.plan(request, offer, deadline - clock())
+        task = Task(plan, request.messages, request.max_tokens, request.temperature)
+        outcome = await execute(task, request.max_cost, self._edges, deadline, observer)
+        nonce = self._chance.token_bytes(transcript.NONCE_BYTES)
+        written = transcript.write(request_id, request.messages, outcome.answer.text, outcome.stages, nonce)
+        with self._edges.spans.start("prysm.proof.sign", {}):
+            signed = await self._notary.sign(request_id, created, outcome, written, deadline - clock())
+        return Result(request_id, created, request, outcome, written, signed, (clock() - began) * 1e3)

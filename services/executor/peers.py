@@ -1,0 +1,52 @@
+"""The planner and the proof service, as the executor calls them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opentelemetry import trace
+
+from chassis import client
+from executor.orchestrate import Offer, Outcome, Request, Signed
+from executor.wire import incoming, outgoing
+from openprysm.planner.v1 import planner_pb2_grpc
+from openprysm.proof.v2 import proof_pb2_grpc
+
+if TYPE_CHECKING:
+    import grpc
+
+    from executor.plan import Plan
+    from executor.transcript import Transcript
+
+
+def trace_id() -> str:
+    """Return the current trace's id, 32 hex digits."""
+    return trace.format_trace_id(trace.get_current_span().get_span_context().trace_id)
+
+
+class PlannerPeer:
+    """Plans over gRPC. Raises the planner's own ServiceErrors."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = planner_pb2_grpc.PlannerServiceStub(channel)
+
+    async def plan(self, request: Request, offer: Offer, timeout_s: float) -> Plan:
+        """Plan a request."""
+        answer = await client.call(self._stub.Plan, outgoing.plan_request(request, offer), timeout_s)
+        return incoming.read_plan(answer.plan)
+
+
+class ProofPeer:
+    """Signs over gRPC."""
+
+    def __init__(self, channel: grpc.aio.Channel, software_version: str) -> None:
+        self._stub = proof_pb2_grpc.ProofServiceStub(channel)
+        self._software_version = software_version
+
+    async def sign(
+        self, request_id: str, created: int, outcome: Outcome, written: Transcript, timeout_s: float
+    ) -> Signed:
+        """Sign and store the record of a run."""
+        record = outgoing.sign_request(request_id, created, outcome, written, trace_id(), self._software_version)
+        answer = await client.call(self._stub.Sign, record, timeout_s)
+        return Signed(answer.proof_hash, answer.keyid, answer.bundle)

@@ -1,0 +1,45 @@
+"""A plan as the executor reads it: which models are asked, in which shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model that a plan names."""
+
+    id: str
+    provider: str
+    #: The provider's own name for it.
+    upstream: str
+    #: Models of one family err together.
+    family: str
+    #: Tokens, prompt and answer together.
+    context_window: int
+    #: 1e-12 USD a token; None when not known.
+    input_price: int | None
+    output_price: int | None
+    #: Chance of a right answer on the plan's task, 0..1.
+    quality: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the planner decided."""
+
+    policy: str
+    strategy: str
+    forced: bool
+    rationale: str
+    task: str
+    signals: tuple[str, ...]
+    #: What an answer must reach under the policy, 0..1.
+    confidence_bar: float
+    k: int
+    #: One entry a call, best first.
+    proposers: tuple[Model, ...]
+    #: Who may write the final answer from others', best first.
+    synthesizers: tuple[Model, ...]
+    #: Stand-ins for a proposer that fails, best first.
+    fallbacks: tuple[Model, ...]

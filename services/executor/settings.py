@@ -1,0 +1,70 @@
+"""What the executor reads from its environment: addresses, provider keys, base URLs."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from chassis.config import Address, Settings
+
+
+def _check_url(value: str) -> str:
+    """Accept the URL of a provider: set by the operator, and never by a client."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("must be http(s)://host[:port][/path] without user, query or fragment")
+    if parts.hostname.startswith("169.254.") or parts.hostname in {"metadata.google.internal", "fd00:ec2::254"}:
+        raise ValueError("must not be the address of a cloud's metadata service")
+    return value
+
+
+def _split_models(value: object) -> object:
+    """Read `id=url,id=url`."""
+    if not isinstance(value, str):
+        return value
+    pairs = [item.partition("=") for item in value.split(",") if item.strip()]
+    if any(not (name.strip() and url.strip()) for name, _, url in pairs):
+        raise ValueError("must be id=url, several with commas between them")
+    return {name.strip(): url.strip() for name, _, url in pairs}
+
+
+BaseUrl = Annotated[str, AfterValidator(_check_url)]
+
+
+class ExecutorSettings(Settings):
+    """What the executor reads."""
+
+    executor_listen: Address | None = None
+    planner: Address | None = None
+    proof: Address | None = None
+    #: The embedded models' server.
+    local: Address | None = None
+    #: `off`: there is no such server.
+    local_models: str = "all"
+    #: Models on the operator's own OpenAI-compatible servers: id=url, each URL up to and including `/v1`.
+    models: Annotated[dict[str, BaseUrl], NoDecode, BeforeValidator(_split_models)] = Field(default_factory=dict)
+    #: Sent to those servers as bearer token.
+    models_api_key: SecretStr | None = None
+    #: Key digests and their pepper, see chassis.identity; default `keys.json` and `key-pepper` in the state folder.
+    keys_file: Path | None = None
+    key_pepper_file: Path | None = None
+    #: Seconds that a request may take when its caller sets no deadline.
+    request_timeout_s: float = Field(120.0, gt=0)
+
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    google_api_key: SecretStr | None = Field(None, validation_alias="GEMINI_API_KEY")
+    mistral_api_key: SecretStr | None = Field(None, validation_alias="MISTRAL_API_KEY")
+    deepseek_api_key: SecretStr | None = Field(None, validation_alias="DEEPSEEK_API_KEY")
+    xai_api_key: SecretStr | None = Field(None, validation_alias="XAI_API_KEY")
+
+    openai_base_url: BaseUrl = "https://api.openai.com/v1"
+    anthropic_base_url: BaseUrl = "https://api.anthropic.com"
+    google_base_url: BaseUrl = "https://generativelanguage.googleapis.com/v1beta/openai"
+    mistral_base_url: BaseUrl = "https://api.mistral.ai/v1"
+    deepseek_base_url: BaseUrl = "https://api.deepseek.com/v1"
+    xai_base_url: BaseUrl = "https://api.x.ai/v1"
