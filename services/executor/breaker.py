@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Consecutive failures that open a breaker.
-_THRESHOLD: Final = 5
+_THRESHOLD: Final = 8
 #: Seconds until one call is let through to see.
-_OPEN_S: Final = 5.0
+_OPEN_S: Final = 2.0
 #: Failures that say nothing about a model's health: the caller's fault, or a limit that was kept.
 _INNOCENT: Final = frozenset({"rate_limited", "rejected", "budget", "call_limit", "circuit_open"})
 
@@ -61,5 +61,10 @@ class Breakers:
             state.probing = False
 
     def unhealthy(self) -> tuple[str, ...]:
-        """Return the models whose breaker is not closed."""
-        return tuple(model for model, state in self._states.items() if state.failures >= _THRESHOLD)
+        """Return the models that are left alone now; one that is due for its probe is planned like any other."""
+        now = self._clock()
+        return tuple(
+            model
+            for model, state in self._states.items()
+            if state.failures >= _THRESHOLD and now - state.opened < _OPEN_S
+        )

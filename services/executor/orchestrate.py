@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from executor import transcript
 from executor.budget import Ledger
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from executor.plan import Plan
     from executor.strategies.answer import Answer
     from executor.transcript import Transcript
+
+
+#: Seconds that planning and signing may take: they are quick or they are broken.
+_PLAN_S: Final = 5.0
+_SIGN_S: Final = 10.0
 
 
 class NoProviderError(Exception):
@@ -200,11 +205,11 @@ class Orchestrator:
         if not offer.providers and not offer.local_models:
             raise NoProviderError
         with self._edges.spans.start("plan", {"gen_ai.operation.name": "plan", "prysm.policy": request.policy}):
-            plan = await self._planner.plan(request, offer, deadline - clock())
+            plan = await self._planner.plan(request, offer, min(_PLAN_S, deadline - clock()))
         task = Task(plan, request.messages, request.max_tokens, request.temperature)
         outcome = await execute(task, request.max_cost, self._edges, deadline, observer)
         nonce = self._chance.token_bytes(transcript.NONCE_BYTES)
         written = transcript.write(request_id, request.messages, outcome.answer.text, outcome.stages, nonce)
         with self._edges.spans.start("prysm.proof.sign", {}):
-            signed = await self._notary.sign(request_id, created, outcome, written, deadline - clock())
+            signed = await self._notary.sign(request_id, created, outcome, written, min(_SIGN_S, deadline - clock()))
         return Result(request_id, created, request, outcome, written, signed, (clock() - began) * 1e3)

@@ -235,7 +235,8 @@ class Run:
                     break
                 continue
             for failed, failure in failures:
-                self.degrade(name, failure.reason, failed.id, f"{model.id} was asked instead")
+                if failed.id != model.id:  # else it was passed over first, and answered after all
+                    self.degrade(name, failure.reason, failed.id, f"{model.id} was asked instead")
             return reply
         raise AllFailedError(failures)
 
@@ -290,10 +291,10 @@ class Run:
             except CallError as error:
                 raise self._failed(stage, error) from error.__cause__
             except asyncio.CancelledError:
-                stage.status = "cancelled"
-                stage.error_reason, stage.error_message = "cancelled", "the answer was not waited for"
-                self._guess(stage)
-                edges.breakers.released(model.id)
+                self._abandoned(stage, "cancelled", "cancelled", "the answer was not waited for")
+                raise
+            except Exception:
+                self._abandoned(stage, "failed", "internal", "the call could not be made")
                 raise
             finally:
                 stage.duration_ms = self.elapsed_ms() - stage.start_ms
@@ -309,6 +310,12 @@ class Run:
                 if stage.status != "ok":
                     span.fail(stage.error_reason)
                 self._observer.completed(stage)
+
+    def _abandoned(self, stage: Stage, status: str, reason: str, message: str) -> None:
+        """End a call by our own doing or fault, which says nothing about the model."""
+        stage.status, stage.error_reason, stage.error_message = status, reason, message
+        self._guess(stage)
+        self._edges.breakers.released(stage.model.id)
 
     def _failed(self, stage: Stage, error: CallError) -> CallError:
         stage.status = "failed"
@@ -332,11 +339,15 @@ class Run:
     def _count(self, stage: Stage, reply: ChatReply) -> None:
         """Take the provider's counts where they are possible, and our own guess where they are not."""
         stage.output = reply.text
+        try:
+            written = len(reply.text.encode())
+        except UnicodeEncodeError as error:
+            raise CallError("bad_response", "the answer holds half a surrogate pair", worked=True) from error
         prompt, completion = reply.prompt_tokens, reply.completion_tokens
         size = sum(len(message.text.encode()) for message in stage.request.messages)
         if prompt is None or not 0 < prompt <= size + _TOKEN_SLACK:
             prompt, stage.estimated = _prompt_estimate(stage.request.messages), True
-        most = max(stage.request.max_tokens * _HIDDEN_REASONING, len(reply.text.encode())) + _TOKEN_SLACK
+        most = max(stage.request.max_tokens * _HIDDEN_REASONING, written) + _TOKEN_SLACK
         if completion is None or not 0 <= completion <= most:
             completion, stage.estimated = estimate_tokens(reply.text), True
         stage.prompt_tokens, stage.completion_tokens = prompt, completion

@@ -10,8 +10,8 @@ from executor.providers.http import count, post_json
 if TYPE_CHECKING:
     import aiohttp
 
-#: Vendors' finish reasons that mean that the limit cut the answer.
-_CUT: Final = frozenset({"length", "max_tokens", "model_length"})
+#: Vendors' finish reasons that mean that the limit cut the answer. A tuple, because what came may not be hashable.
+_CUT: Final = ("length", "max_tokens", "model_length")
 
 
 class OpenAICompatible:
