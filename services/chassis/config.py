@@ -10,10 +10,10 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 #: sysexits.h: something was found in an unconfigured or misconfigured state.
 EX_CONFIG = 78
@@ -23,13 +23,16 @@ _SOCKET_FOLDER_LIMIT = 107 - len("/executor.sock")
 
 def _check_address(value: str) -> str:
     host, colon, port = value.rpartition(":")
-    if value.startswith("unix:/") or (colon and host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
+    named = bool(colon and host) and "/" not in host
+    if value.startswith("unix:/") or (named and port.isascii() and port.isdigit() and int(port) < 1 << 16):
         return value
     raise ValueError("must be unix:/absolute/path or host:port")
 
 
 #: A gRPC target: `unix:/absolute/path` or `host:port`.
 Address = Annotated[str, AfterValidator(_check_address)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)]
 
 
 class Settings(BaseSettings):
@@ -41,15 +44,22 @@ class Settings(BaseSettings):
     state: Path = Path(".state")
     #: Folder of the Unix sockets; default `run` in the state folder, see `run_dir`.
     run: Path | None = None
-    log_level: str = "info"
+    log_level: LogLevel = "info"
     #: PEM files; all three set: mutual TLS on TCP sockets, in both directions.
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    tls_ca: Path | None = None
+    tls_cert: FilePath | None = None
+    tls_key: FilePath | None = None
+    tls_ca: FilePath | None = None
     #: Seconds between readiness going down and refusing calls, for balancers to notice.
-    stop_delay_s: float = 0.0
+    stop_delay_s: Seconds = 0.0
     #: Seconds that in-flight requests get to finish after SIGTERM.
-    stop_grace_s: float = 30.0
+    stop_grace_s: Seconds = 30.0
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        # Two of three would mean plain text where its operator expects none.
+        if len({path is None for path in (self.tls_cert, self.tls_key, self.tls_ca)}) > 1:
+            raise ValueError("OPENPRYSM_TLS_CERT, OPENPRYSM_TLS_KEY and OPENPRYSM_TLS_CA must be set together")
+        return self
 
     def socket(self, name: str) -> str:
         """Return the default address of the service `name`: a Unix socket in the 0700 run folder."""
@@ -86,8 +96,14 @@ AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 def load(kind: type[AnySettings]) -> AnySettings:
     """Read `kind` from the environment; on mistakes print all of them, a line each and no values, and exit 78."""
+    secrets = os.environ.get("OPENPRYSM_SECRETS_DIR") or None
+    if secrets and not Path(secrets).is_dir():
+        print("OPENPRYSM_SECRETS_DIR: must be a folder", file=sys.stderr)  # noqa: T201 - no log exists yet
+        sys.exit(EX_CONFIG)
     try:
-        return kind(_secrets_dir=os.environ.get("OPENPRYSM_SECRETS_DIR") or None)
+        return kind(_secrets_dir=secrets)
+    except SettingsError as error:
+        print(f"settings: {error}", file=sys.stderr)  # noqa: T201 - it names the field and no value
     except ValidationError as error:
         for mistake in error.errors(include_url=False, include_context=False, include_input=False):
             where = ".".join(str(part) for part in mistake["loc"])
@@ -95,4 +111,4 @@ def load(kind: type[AnySettings]) -> AnySettings:
             alias = field.validation_alias if field else None
             name = alias if isinstance(alias, str) else f"OPENPRYSM_{where}".upper() if field else where
             print(f"{name or 'settings'}: {mistake['msg']}", file=sys.stderr)  # noqa: T201 - no log exists yet
-        sys.exit(EX_CONFIG)
+    sys.exit(EX_CONFIG)

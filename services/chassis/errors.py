@@ -9,12 +9,14 @@ from typing import Final
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 INVALID_ARGUMENT: Final = grpc.StatusCode.INVALID_ARGUMENT
 DOMAIN: Final = "openprysm"
 _DETAILS_KEY: Final = "grpc-status-details-bin"
+_PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 
 
 class ServiceError(Exception):
@@ -58,19 +60,25 @@ def to_status(error: ServiceError) -> status_pb2.Status:
     return status
 
 
-def trailing_metadata(error: ServiceError) -> tuple[tuple[str, bytes], ...]:
-    """Return the trailers that carry the status's details."""
-    return ((_DETAILS_KEY, to_status(error).SerializeToString()),)
+def trailing_metadata(error: ServiceError) -> tuple[tuple[str, str | bytes], ...]:
+    """Return the trailers that carry the status's details, and keep a channel from retrying (gRFC A6).
+
+    UNAVAILABLE with details is an answer: asking again, and paying again, is the caller's decision.
+    """
+    return ((_DETAILS_KEY, to_status(error).SerializeToString()), (_PUSHBACK_KEY, "-1"))
 
 
 def from_rpc(error: grpc.aio.AioRpcError) -> ServiceError:
     """Return what a failed call means: the callee's own error, or INTERNAL without its text when it is not ours."""
-    details = rpc_status.from_call(error)  # type: ignore[arg-type] # AioRpcError has what a Call is asked for here
-    for packed in details.details if details else ():
-        info = error_details_pb2.ErrorInfo()
-        if packed.Unpack(info) and info.domain == DOMAIN:
-            retry = info.metadata.get("retry_after_s")
-            return ServiceError(error.code(), info.reason, details.message, float(retry) if retry else None)
+    try:
+        details = rpc_status.from_call(error)  # type: ignore[arg-type] # AioRpcError has what a Call is asked for here
+        for packed in details.details if details else ():
+            info = error_details_pb2.ErrorInfo()
+            if packed.Unpack(info) and info.domain == DOMAIN:
+                retry = info.metadata.get("retry_after_s")
+                return ServiceError(error.code(), info.reason, details.message, float(retry) if retry else None)
+    except (ValueError, DecodeError):
+        return internal()  # details that are none, or that contradict the status: not our callee's words
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return ServiceError(error.code(), "deadline_exceeded", "the request's deadline passed")
     return internal()

@@ -12,23 +12,22 @@ import json
 import os
 import re
 import secrets
+import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 _SHAPE = re.compile(r"prysm_sk_([A-Za-z0-9]{8,32})_([A-Za-z0-9_-]{32,128})")
 #: RFC 7235: the scheme is case-insensitive.
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+)")
-#: Seconds between looks at the key file: a revoked key is refused within this time.
-_RELOAD_S = 1.0
 _PEPPER_BYTES = 32
 
 _log = structlog.get_logger()
@@ -69,16 +68,23 @@ def load_pepper(path: Path) -> bytes:
         PermissionError: others may read the file.
         ValueError: it is not 32 bytes in hex.
     """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
+    if not path.exists():
+        # Written whole under another name first: no other process, and no crash, sees half a pepper.
+        descriptor, name = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(_PEPPER_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh = Path(name)
+        with suppress(FileExistsError):
+            path.hardlink_to(fresh)
+        fresh.unlink()
     if path.stat().st_mode & 0o077:
         raise PermissionError(f"{path} must have mode 0600")
-    pepper = bytes.fromhex(path.read_text().strip())
+    try:
+        pepper = bytes.fromhex(path.read_text("ascii").strip())
+    except ValueError:
+        pepper = b""
     if len(pepper) < _PEPPER_BYTES:
         raise ValueError(f"{path} must hold {_PEPPER_BYTES} bytes in hex")
     return pepper
@@ -86,6 +92,16 @@ def load_pepper(path: Path) -> bytes:
 
 def _digest(pepper: bytes, key: str) -> str:
     return hmac.new(pepper, key.encode(), hashlib.sha256).hexdigest()
+
+
+def _is_sound(record: KeyRecord) -> bool:
+    """Tell whether every field has the type that it says; JSON can't promise it."""
+    times = (record.created, record.expires or 0, record.revoked or 0)
+    return (
+        all(isinstance(text, str) for text in (record.id, record.name, record.digest))
+        and record.digest.isascii()
+        and all(isinstance(time, int) for time in times)
+    )
 
 
 def read_keys(path: Path) -> dict[str, KeyRecord]:
@@ -100,8 +116,10 @@ def read_keys(path: Path) -> dict[str, KeyRecord]:
         return {}
     try:
         records = [KeyRecord(**entry) for entry in json.loads(text)["keys"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a key file") from error
+    if not all(map(_is_sound, records)):
+        raise ValueError(f"{path} is not a key file")
     return {record.id: record for record in records}
 
 
@@ -146,15 +164,12 @@ class Keys:
         self._pepper = pepper
         self._clock = clock
         self._records: dict[str, KeyRecord] = {}
-        self._looked = float("-inf")
         self._version: tuple[int, int, int] | None = None
         #: Compared when the id is unknown, so that this takes as long as a wrong secret.
         self._nobody = _digest(pepper, secrets.token_hex())
 
-    def _refresh(self, now: float) -> None:
-        if abs(now - self._looked) < _RELOAD_S:
-            return
-        self._looked = now
+    def _refresh(self) -> None:
+        """Read the file again when it has changed; the look at it costs microseconds, so it is taken every time."""
         try:
             status = self._path.stat()
             version = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -171,7 +186,7 @@ class Keys:
     def check(self, authorization: str) -> Client | None:
         """Return the caller that an Authorization header stands for, or None. Takes one HMAC whatever is wrong."""
         now = self._clock()
-        self._refresh(now)
+        self._refresh()
         bearer = _BEARER.fullmatch(authorization)
         shape = _SHAPE.fullmatch(bearer[1]) if bearer else None
         record = self._records.get(shape[1]) if shape else None

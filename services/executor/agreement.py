@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: Share of the shorter answer's words that the other one has too.
 _SHORT_OVERLAP: Final = 0.6
 _LONG_OVERLAP: Final = 0.4
+#: Weight of a model at least: of some whose quality is 0, the larger group still outweighs the smaller.
+_LEAST_WEIGHT: Final = 1e-6
 
 
 def same(left: Answer, right: Answer) -> bool:  # noqa: PLR0911 - a decision list, read top to bottom
@@ -36,6 +38,8 @@ def same(left: Answer, right: Answer) -> bool:  # noqa: PLR0911 - a decision lis
             return False
     if both_short and left.polarity and left.polarity == right.polarity:
         return True
+    if both_short and left.names - right.words and right.names - left.words:
+        return False  # Canberra and Sydney, in however similar sentences
     fewer = min(len(left.words), len(right.words))
     if not fewer:
         return left.words == right.words
@@ -56,12 +60,16 @@ def cluster(replies: Sequence[Reply]) -> list[list[Reply]]:
                 break
         else:
             groups.append((answer, [reply]))
-    return sorted((group for _, group in groups), key=lambda group: -sum(reply.model.quality for reply in group))
+    return sorted((group for _, group in groups), key=lambda group: -_weight(group))
+
+
+def _weight(group: Sequence[Reply]) -> float:
+    return sum(max(reply.model.quality, _LEAST_WEIGHT) for reply in group)
 
 
 def share(clusters: Sequence[Sequence[Reply]]) -> float | None:
     """Return the largest cluster's share of all quality weight, 0..1; None when one answer was compared."""
-    weights = [sum(reply.model.quality for reply in group) for group in clusters]
+    weights = [_weight(group) for group in clusters]
     if sum(len(group) for group in clusters) < 2:  # noqa: PLR2004 - one answer agrees with nobody
         return None
     return max(weights) / sum(weights)

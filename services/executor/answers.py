@@ -9,13 +9,17 @@ from typing import Final
 
 #: Answers of at most this many words are compared by what they state; longer ones as texts.
 _SHORT_WORDS: Final = 25
+#: Characters that are read of a text's beginning, and of its end: reading must not hold up the process.
+_HALF: Final = 10_000
 
+# One class instead of optional parts in a row: those would try every way to share a long run of empty lines.
 _MARKED: Final = re.compile(
-    r"(?:final answer|the answer|answer|result|solution)(?:\s+is)?\s*[:=]?\s*\**\s*(?P<rest>[^\n]+)", re.IGNORECASE
+    r"(?:final answer|the answer|answer|result|solution)(?:\s+is)?[\s:=*]*(?P<rest>[^\n]+)", re.IGNORECASE
 )
 _BOXED: Final = re.compile(r"\\boxed\{(?P<rest>[^{}]*)\}")
 _NUMBER: Final = re.compile(r"(?<![\w.])[-+]?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?%?(?![\w])")
-_CHOICE: Final = re.compile(r"\(?(?P<letter>[A-Ea-e])\)?[.):]?(?=\s|$)")
+#: A letter alone, or one with its option: `B`, `(b).`, `B) Paris`.
+_CHOICE: Final = re.compile(r"\(?([A-Ea-e])\)?[.):]?|\(?([A-E])\)\s.*")
 _YES: Final = re.compile(r"(?:yes|true|correct|ja|oui|sí|sim)\b", re.IGNORECASE)
 _NO: Final = re.compile(r"(?:no|false|incorrect|nein|non|não)\b", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W_]+", re.UNICODE)
@@ -42,8 +46,10 @@ class Answer:
     number: Fraction | None
     #: Every number in the text.
     numbers: frozenset[Fraction]
-    #: Words that carry meaning, lower case.
+    #: Words that carry meaning, lower case; where there are none, all that stands between spaces.
     words: frozenset[str]
+    #: Those of them that are written with a capital: names, for the most part.
+    names: frozenset[str]
     short: bool
 
 
@@ -58,7 +64,9 @@ def _to_number(text: str) -> Fraction | None:
 
 
 def read(text: str) -> Answer:
-    """Read an answer; of several final answers the last one counts."""
+    """Read an answer; of several final answers the last one counts, and of a long text its beginning and its end."""
+    if len(text) > 2 * _HALF:
+        text = f"{text[:_HALF]}\n{text[-_HALF:]}"
     marked = [match["rest"] for pattern in (_MARKED, _BOXED) for match in pattern.finditer(text)]
     lines = [line for line in text.splitlines() if line.strip()]
     final = (marked[-1] if marked else lines[-1] if lines else "").strip().strip("*_`\"' ")
@@ -69,11 +77,13 @@ def read(text: str) -> Answer:
     polarity = None
     for where in (text.lstrip(" *_`\"'"), final):
         polarity = polarity or ("yes" if _YES.match(where) else "no" if _NO.match(where) else None)
+    words = _WORD.findall(text)
     return Answer(
         polarity=polarity,
-        choice=choice["letter"].upper() if choice else None,
+        choice=(choice[1] or choice[2]).upper() if choice else None,
         number=last[-1] if last and short else numbers[-1] if numbers and short else None,
         numbers=frozenset(numbers),
-        words=frozenset(word.lower() for word in _WORD.findall(text)) - _STOP,
+        words=frozenset(word.lower() for word in words) - _STOP or frozenset(text.split()),
+        names=frozenset(word.lower() for word in words if word[0].isupper()) - _STOP,
         short=short,
     )

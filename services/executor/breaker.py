@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 _THRESHOLD: Final = 8
 #: Seconds until one call is let through to see.
 _OPEN_S: Final = 2.0
-#: Failures that say nothing about a model's health: the caller's fault, or a limit that was kept.
-_INNOCENT: Final = frozenset({"rate_limited", "rejected", "budget", "call_limit", "circuit_open"})
+#: Failures that say nothing about a model's health: the caller's fault, or a limit that was kept. A max_tokens of 1
+#: makes a model that thinks answer nothing, and must not close it to everybody else.
+_INNOCENT: Final = frozenset({"rate_limited", "rejected", "empty_answer", "budget", "call_limit", "circuit_open"})
 
 
 @dataclass

@@ -34,16 +34,17 @@ async def gather(calls: Sequence[Coroutine[None, None, Reply]]) -> list[Reply | 
     tasks = [asyncio.ensure_future(call) for call in calls]
     quorum = math.ceil(len(tasks) * _QUORUM) if len(tasks) != _PAIR else 1
     least, factor = (_PAIR_GRACE_S, _PAIR_GRACE_FACTOR) if len(tasks) == _PAIR else (_GRACE_S, _GRACE_FACTOR)
-    pending = set(tasks)
+    pending, answered = set(tasks), 0
     until: float | None = None
     try:
         while pending and (until is None or loop.time() < until):
             timeout = None if until is None else until - loop.time()
             done, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                if isinstance(task.exception(), BaseException) and not isinstance(task.exception(), CallError):
-                    task.result()  # a fault of ours: not to be taken for a model's
-            answered = sum(task.done() and task.exception() is None for task in tasks)
+            ended = [task for task in done if not task.cancelled()]  # a call that cancelled itself did not answer
+            for task in ended:
+                if not isinstance(task.exception(), CallError):
+                    task.result()  # a fault of ours goes on: it is not to be taken for a model's
+            answered += sum(task.exception() is None for task in ended)
             if until is None and answered >= quorum:
                 until = loop.time() + max(least, factor * (loop.time() - began))
     finally:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 #: Small models repeat a marker reliably only when it is one short plain line.
 _MARKER: Final = "FINAL ANSWER:"
-_MARKER_LINE: Final = re.compile(r"^[\s*#_`]*FINAL ANSWER[\s*_`]*:[\s*_`]*", re.IGNORECASE | re.MULTILINE)
+# It never crosses a line, or reading many empty lines would take quadratic time; and it leaves the answer's own marks.
+_MARKER_LINE: Final = re.compile(r"^[ \t*#_`]*FINAL ANSWER[ \t*_`]*:[*_`]*", re.IGNORECASE | re.MULTILINE)
 
 # The answers come as JSON strings: a proposal that gives orders, closes a quote or imitates a heading stays inside its
 # string. Letters instead of names, in shuffled order: writers favour names they know and what stands first.
@@ -38,7 +39,12 @@ def aggregate(messages: Sequence[Message], proposals: Sequence[str]) -> tuple[Me
     return (*messages, Message("user", _AGGREGATE.format(answers=answers, marker=_MARKER)))
 
 
-def final_answer(text: str) -> str:
-    """Return what an aggregator wrote below its last marker, or all of it when it left the marker out."""
-    parts = _MARKER_LINE.split(text)
-    return parts[-1].strip() or text.strip()
+def final_answer(text: str, *, cut: bool) -> str:
+    """Return what an aggregator wrote below its last marker, or all of it when it left the marker out.
+
+    Empty when it never came to its answer: when nothing is below the marker, or the limit `cut` the text before it.
+    """
+    criticism, *below = _MARKER_LINE.split(text)
+    if not below:
+        return "" if cut else criticism.strip()
+    return below[-1].strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 from typing import TYPE_CHECKING
@@ -27,10 +28,10 @@ def raw_request(suite: Suite, path: str, headers: list[str], body: str = BODY) -
     lines = [f"POST {path} HTTP/1.1", f"host: {host}", f"content-length: {len(body)}", "connection: close", *headers]
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1"))
-        answer = b""
-        while chunk := connection.recv(1 << 16):
-            answer += chunk
-    text = answer.decode()
+        with connection.makefile("rb") as stream:
+            head = b"".join(iter(stream.readline, b"\r\n")).decode()
+            length = re.search(r"content-length: (\d+)", head)
+            text = head + stream.read(int(length[1]) if length else -1).decode()
     return int(text.split(" ", 2)[1]), text
 
 

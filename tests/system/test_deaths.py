@@ -83,7 +83,7 @@ async def test_a_client_that_leaves_has_its_model_calls_cancelled_within_a_secon
     own_upstream.reset()
     own_upstream.scripts["*"] = [hangs()]
     asking = asyncio.create_task(mortal.ask(strategy="ensemble_moa", k=3))
-    while len(own_upstream.calls) < 3:
+    while len(own_upstream.calls) < 3 and not asking.done():
         await asyncio.sleep(0.01)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
@@ -103,7 +103,7 @@ async def test_a_stopped_suite_finishes_what_is_running_and_leaves_nobody_behind
     with serving(own_upstream.environment) as suite:
         own_upstream.scripts["*"] = [slowly]  # type: ignore[list-item]
         asking = asyncio.create_task(suite.ask(strategy="single"))
-        while not own_upstream.calls:
+        while not own_upstream.calls and not asking.done():
             await asyncio.sleep(0.01)
         pids = [suite.pid_of(name) for name in ("planner", "proof", "executor", "gateway")]
         suite.process.send_signal(signal.SIGTERM)

@@ -16,6 +16,7 @@ from executor.strategies.answer import Answer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from executor.plan import Model
     from executor.run import Run
 
 #: Part of the remaining time that the proposers may take: the aggregator reads all that they wrote.
@@ -33,17 +34,8 @@ async def ensemble_moa(run: Run) -> Answer:
     # 1. Propose in parallel; go on with those who answered.
     outcomes = await gather([run.ask("propose", model, messages, share=_PROPOSERS_SHARE) for model in plan.proposers])
     proposals = [outcome for outcome in outcomes if isinstance(outcome, Reply)]
-    for model, outcome in zip(plan.proposers, outcomes, strict=True):
-        if isinstance(outcome, CallError):
-            run.degrade("propose", outcome.reason, model.id, "went on with the other proposals")
-        elif outcome is None:
-            run.degrade("propose", "straggler", model.id, "went on without waiting for it")
+    failures = _tell_missing(run, outcomes)
     if not proposals:
-        failures = [
-            (model, outcome)
-            for model, outcome in zip(plan.proposers, outcomes, strict=True)
-            if isinstance(outcome, CallError)
-        ]
         return await _stand_in(run, failures)
 
     # 2. Compare; a lone proposal agrees with nobody and needs no writer.
@@ -63,20 +55,37 @@ async def ensemble_moa(run: Run) -> Answer:
     try:
         written = await run.ask_any("aggregate", plan.synthesizers, question, depends_on=sources)
     except AllFailedError as error:
-        _model, last = error.failures[-1] if error.failures else (best.model, None)
-        reason = last.reason if last else "unavailable"
-        run.degrade("aggregate", reason, _model.id, f"returned the best proposal, by {best.model.id}")
-        return Answer(best.text, best.finish_reason, sureness, shared)
-    return Answer(
-        prompts.final_answer(written.text), written.finish_reason, sureness, shared, aggregator=written.model.id
-    )
+        failed = [(model.id, failure.reason) for model, failure in error.failures] or [("", "unavailable")]
+    else:
+        if text := prompts.final_answer(written.text, cut=written.finish_reason == "length"):
+            return Answer(text, written.finish_reason, sureness, shared, aggregator=written.model.id)
+        failed = [(written.model.id, "empty_answer")]
+
+    # 4. Nobody wrote an answer: the best proposal is one.
+    for writer, reason in failed:
+        run.degrade("aggregate", reason, writer, f"returned the best proposal, by {best.model.id}")
+    return Answer(best.text, best.finish_reason, sureness, shared)
 
 
-async def _stand_in(run: Run, failures: Sequence[tuple[object, CallError]]) -> Answer:
+def _tell_missing(run: Run, outcomes: Sequence[Reply | CallError | None]) -> list[tuple[Model, CallError]]:
+    """Tell which proposers gave nothing, and return those that failed."""
+    some = any(isinstance(outcome, Reply) for outcome in outcomes)
+    failures = []
+    for model, outcome in zip(run.task.plan.proposers, outcomes, strict=True):
+        if isinstance(outcome, CallError):
+            action = "went on with the other proposals" if some else "asked a stand-in"
+            run.degrade("propose", outcome.reason, model.id, action)
+            failures.append((model, outcome))
+        elif outcome is None:
+            run.degrade("propose", "straggler", model.id, "went on without waiting for it")
+    return failures
+
+
+async def _stand_in(run: Run, failures: Sequence[tuple[Model, CallError]]) -> Answer:
     """Ask the fallbacks one after another, since no proposer answered."""
     try:
         reply = await run.ask_any("answer", run.task.plan.fallbacks, run.task.messages)
     except AllFailedError as error:
-        raise AllFailedError([*failures, *error.failures]) from error  # type: ignore[list-item]
+        raise AllFailedError([*failures, *error.failures]) from error
     run.degrade("propose", "all_failed", "", f"{reply.model.id} answered alone")
     return Answer(reply.text, reply.finish_reason, confidence.from_prior(reply.model))
