@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
@@ -22,8 +23,14 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _UNREADABLE: Final = object()
+_notes: ContextVar[dict[str, object]] = ContextVar("notes")
 #: Health and reflection: of no interest in logs and traces.
 _INFRASTRUCTURE: Final = ("/grpc.health.v1.", "/grpc.reflection.")
+
+
+def note(**fields: object) -> None:
+    """Add fields to the one log line of the RPC that runs. Never texts of prompts or answers."""
+    _notes.get().update(fields)
 
 
 class RpcInterceptor(grpc.aio.ServerInterceptor):
@@ -83,6 +90,10 @@ class _Rpc:
         except DecodeError:
             return _UNREADABLE
 
+    def _begin(self) -> float:
+        _notes.set({})
+        return time.perf_counter()
+
     def _admit(self, request: object, context: Context) -> None:
         """Check the caller first and its message second: a stranger learns nothing."""
         if self._keys is not None:
@@ -98,7 +109,7 @@ class _Rpc:
 
     async def unary(self, request: object, context: Context) -> object:
         """Run a unary method."""
-        started = time.perf_counter()
+        started = self._begin()
         with self._spans.serve(self._method, context.invocation_metadata() or ()) as span:
             try:
                 self._admit(request, context)
@@ -112,7 +123,7 @@ class _Rpc:
 
     async def stream(self, request: object, context: Context) -> AsyncIterator[object]:
         """Run a server-streaming method."""
-        started = time.perf_counter()
+        started = self._begin()
         with self._spans.serve(self._method, context.invocation_metadata() or ()) as span:
             try:
                 self._admit(request, context)
@@ -146,4 +157,5 @@ class _Rpc:
             reason=failure.reason if failure else None,
             duration_ms=round((time.perf_counter() - started) * 1e3, 3),
             key_id=client.key_id if client else None,
+            **_notes.get(),
         )

@@ -16,8 +16,8 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from chassis.config import load
-from cli import ask, keys, status, suite
+from chassis.config import load, private_folder, run_dir
+from cli import ask, gateway, keys, status, suite
 from cli.process import ChildError
 from cli.settings import SuiteSettings
 from planner import catalog
@@ -101,6 +101,16 @@ def serve() -> None:
 def run() -> None:
     """Start the suite, ask PROMPT (or a question of ours) across the models, check the proof, serve until Ctrl-C."""
     _run_suite(os.environ.get("PROMPT") or _PROMPT)
+
+
+@app.command(name="gateway")
+def run_gateway() -> None:
+    """Render the gateway's configuration and become Envoy: how a container starts it."""
+    settings = load(gateway.GatewaySettings)
+    rendered = private_folder(run_dir(settings)) / "envoy.yaml"
+    rendered.write_text(gateway.render(settings))
+    words = gateway.command(rendered, settings.gateway_concurrency)
+    os.execv(words[0], words)  # noqa: S606 - Envoy's path comes from its wheel
 
 
 @app.command

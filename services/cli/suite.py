@@ -98,7 +98,7 @@ def children(settings: SuiteSettings) -> list[Child]:
     rendered.write_text(gateway.render(settings))
     front = Child(
         "gateway",
-        tuple(gateway.command(rendered)),
+        tuple(gateway.command(rendered, settings.gateway_concurrency)),
         environment,
         _log_file(logs, "gateway"),
         partial(_http_serves, f"http://{settings.host}:{settings.port}/healthz"),

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
-import structlog
 
 from chassis import errors
+from chassis.interceptors import note
 from executor.orchestrate import (
     DeadlineError,
     NoProviderError,
@@ -37,8 +37,6 @@ EXECUTOR = executor_pb2.DESCRIPTOR.services_by_name["ExecutorService"].full_name
 #: Taken off a caller's deadline, so that it hears of the time-out from us and not from its own clock.
 _SHAVE_S: Final = 0.1
 _SHAVE_SHARE: Final = 0.05
-
-_log = structlog.get_logger()
 
 
 @contextmanager
@@ -93,8 +91,7 @@ class OrchestrationServicer(_Servicer, orchestration_pb2_grpc.OrchestrationServi
         with _typed_failures():
             result = await self._orchestrator.orchestrate(checked, deadline)
         outcome = result.outcome
-        _log.info(
-            "orchestration",
+        note(
             id=result.id,
             policy=outcome.plan.policy,
             strategy=outcome.plan.strategy,
