@@ -12,7 +12,7 @@ COOLDOWN_DAYS := 7
 
 # The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …
 
-.PHONY: help run serve test check fmt lint types imports proto proto-check proto-lint prices lock clean
+.PHONY: help run serve test check fmt lint types imports proto proto-check proto-lint proto-release prices lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ proto-check: $(VENV)/dev.stamp ## gen/ is what protos/ says
 proto-lint: $(VENV)/dev.stamp ## buf lint, and buf breaking against the released contract
 	@$(BIN)/python protos/generate.py --lint gen
 
+proto-release: $(VENV)/dev.stamp ## take today's contract as the released one, when a release is cut
+	@$(BIN)/python protos/generate.py --release gen
+
 prices: $(VENV)/dev.stamp ## look up the catalog's prices anew
 	@$(BIN)/python -m planner.prices
 
@@ -58,7 +61,12 @@ lock: $(BIN)/uv ## resolve requirements/*.txt anew, leaving out releases younger
 	@before=$$(date -u -d '$(COOLDOWN_DAYS) days ago' +%Y-%m-%d) && \
 	  set -- --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --exclude-newer $$before && \
 	  $(UV) pip compile "$$@" --all-extras pyproject.toml -o requirements/run.txt >/dev/null && \
-	  $(UV) pip compile "$$@" --all-extras --group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt >/dev/null
+	  $(UV) pip compile "$$@" --all-extras --group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt >/dev/null && \
+	  printf 'hatchling\nuv\n' | $(UV) pip compile "$$@" -c requirements/run.txt - -o requirements/build.txt >/dev/null && \
+	  for extras in planner executor proof local gateway,cli; do \
+	    $(UV) pip compile "$$@" --no-generate-hashes --no-annotate $$(echo "--extra $$extras" | sed 's/,/ --extra /g') \
+	      -c requirements/run.txt pyproject.toml -o requirements/images/$${extras%%,*}.txt >/dev/null || exit; \
+	  done
 
 clean: ## remove what make made, but not .state
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -79,14 +79,18 @@ def lint() -> int:
 
 
 def main() -> None:
-    """Parse the command line and do one of the three."""
+    """Parse the command line and do what it says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--lint", action="store_true")
+    parser.add_argument("--release", action="store_true")
     arguments = parser.parse_args()
     if arguments.lint:
         sys.exit(lint())
+    if arguments.release:
+        _protoc("--include_imports", f"--descriptor_set_out={RELEASED}")
+        return
     if not arguments.check:
         generate(arguments.out)
     elif differing := stale(arguments.out):

@@ -84,22 +84,22 @@ def show(console: Console, answer: Any) -> None:
     facts.add_row("why", answer["rationale"])
     console.print(facts)
     table = Table(title="stages", title_justify="left", box=None, header_style="bold")
-    for name in ("#", "stage", "model", "status", "start ms", "ms", "tokens in", "out", "reads", "note"):
-        table.add_column(name, justify="right" if name in {"#", "start ms", "ms", "tokens in", "out"} else "left")
+    for name in ("#", "stage", "model", "status", "start ms", "ms", "tokens", "reads"):
+        numeric = name in {"#", "start ms", "ms", "tokens"}
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=True)
     for stage in prysm.get("stages", []):
-        error = stage.get("error", {}).get("reason", "")
         table.add_row(
             str(stage["index"]),
             stage["name"],
             stage["model"],
-            stage["status"],
+            stage.get("error", {}).get("reason") or stage["status"],
             f"{stage['start_ms']:.0f}",
             f"{stage['duration_ms']:.0f}",
-            str(stage["prompt_tokens"]),
-            str(stage["completion_tokens"]),
-            ", ".join(str(index) for index in stage["depends_on"]),
-            error or stage.get("note", ""),
+            f"{stage['prompt_tokens']}+{stage['completion_tokens']}",
+            ",".join(str(index) for index in stage["depends_on"]),
         )
+        if "note" in stage:
+            table.add_row("", "", Text(stage["note"], style="dim"))
     console.print(table)
 
 

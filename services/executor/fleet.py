@@ -63,7 +63,7 @@ class Fleet:
             self._hosted["anthropic"] = Anthropic(client, settings.anthropic_base_url, key_text)
         own_key = settings.models_api_key.get_secret_value() if settings.models_api_key else None
         self._own = {model: OpenAICompatible(client, url, own_key) for model, url in settings.models.items()}
-        if settings.local_models != "off":
+        if settings.local_models != "off" or settings.gguf:
             self._watch_embedded()
         return self
 
@@ -96,7 +96,7 @@ class Fleet:
                 async with asyncio.timeout(_POLL_TIMEOUT_S), client.get(f"{url}/models") as response:
                     listed = await response.json()
                 models = tuple(str(entry["id"]) for entry in listed["data"])
-            except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError, KeyError, TypeError):
                 models = ()
             if models != self._embedded_models:
                 _log.info("embedded_models", models=models)

@@ -43,8 +43,9 @@ class ExecutorSettings(Settings):
     proof: Address | None = None
     #: The embedded models' server.
     local: Address | None = None
-    #: `off`: there is no such server.
+    #: Which models that server has: `off` and no GGUF file mean that there is no such server.
     local_models: str = "all"
+    gguf: str = ""
     #: Models on the operator's own OpenAI-compatible servers: id=url, each URL up to and including `/v1`.
     models: Annotated[dict[str, BaseUrl], NoDecode, BeforeValidator(_split_models)] = Field(default_factory=dict)
     #: Sent to those servers as bearer token.

@@ -1,0 +1,56 @@
+"""`make run`, as a newcomer sees it: real weights, real answers, a proof that holds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.settings import LocalSettings
+from system.suite import OPENPRYSM, free_port, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.system, pytest.mark.models]
+
+
+def test_run_prints_an_answer_of_several_models_and_a_verified_proof(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "OPENPRYSM_LOCAL_MODELS": "small",
+        "OPENPRYSM_STATE": str(tmp_path / "state"),
+        "OPENPRYSM_PORT": str(free_port()),
+        "PROMPT": "What is the capital of France?",
+        "COLUMNS": "120",
+    }
+    process = subprocess.Popen(
+        [OPENPRYSM, "run"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if "Ctrl-C" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    said += process.communicate(timeout=60)[0]
+    assert process.returncode == 0, said
+    assert "What is the capital of France?" in said
+    assert "qwen2.5-coder-0.5b" in said
+    assert "smollm2-135m" in said
+    assert "proof verified" in said
+    assert said.rstrip().endswith("stopped")
+
+
+async def test_a_gguf_file_of_the_operators_own_is_a_model_like_any_other(tmp_path: Path) -> None:
+    weights = LocalSettings().weights / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    settings = {"OPENPRYSM_GGUF": f"my-own={weights}"}
+    with serving(settings, tmp_path / "state") as suite:
+        body = await suite.ask("Say hello.", max_tokens=16, strategy="single")
+    assert body["prysm"]["orchestration"]["models_used"] == ["my-own"]
+    assert body["choices"][0]["message"]["content"].strip()
+    assert body["prysm"]["cost"] == {"total_usd": 0, "estimated": False, "unpriced_calls": 0}
