@@ -12,7 +12,7 @@ COOLDOWN_DAYS := 7
 
 # The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …
 
-.PHONY: help run serve test check fmt lint types imports proto proto-check proto-lint proto-release prices lock clean
+.PHONY: help run serve test check fmt lint types imports proto proto-check proto-lint proto-release prices manifests lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ proto-release: $(VENV)/dev.stamp ## take today's contract as the released one, w
 
 prices: $(VENV)/dev.stamp ## look up the catalog's prices anew
 	@$(BIN)/python -m planner.prices
+
+manifests: $(VENV)/dev.stamp ## render deploy/overlays into dist/manifests, and hold them against Kubernetes' schemas
+	@$(BIN)/python tests/deploy/manifests.py dist/manifests
 
 lock: $(BIN)/uv ## resolve requirements/*.txt anew, leaving out releases younger than a week
 	@before=$$(date -u -d '$(COOLDOWN_DAYS) days ago' +%Y-%m-%d) && \

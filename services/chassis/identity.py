@@ -17,13 +17,13 @@ import time
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 _SHAPE = re.compile(r"prysm_sk_([A-Za-z0-9]{8,32})_([A-Za-z0-9_-]{32,128})")
 #: RFC 7235: the scheme is case-insensitive.
@@ -70,15 +70,12 @@ def load_pepper(path: Path) -> bytes:
     """
     if not path.exists():
         # Written whole under another name first: no other process, and no crash, sees half a pepper.
-        descriptor, name = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(descriptor, "w") as file:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:
             file.write(secrets.token_hex(_PEPPER_BYTES))
             file.flush()
             os.fsync(file.fileno())
-        fresh = Path(name)
-        with suppress(FileExistsError):
-            path.hardlink_to(fresh)
-        fresh.unlink()
+            with suppress(FileExistsError):
+                path.hardlink_to(file.name)
     if path.stat().st_mode & 0o077:
         raise PermissionError(f"{path} must have mode 0600")
     try:
@@ -111,11 +108,9 @@ def read_keys(path: Path) -> dict[str, KeyRecord]:
         ValueError: the file is not a key file.
     """
     try:
-        text = path.read_text()
+        records = [KeyRecord(**entry) for entry in json.loads(path.read_text("utf-8"))["keys"]]
     except FileNotFoundError:
         return {}
-    try:
-        records = [KeyRecord(**entry) for entry in json.loads(text)["keys"]]
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a key file") from error
     if not all(map(_is_sound, records)):
@@ -175,8 +170,8 @@ class Keys:
             version = (status.st_mtime_ns, status.st_size, status.st_ino)
             if version == self._version:
                 return
+            self._version = version  # a broken file, too, is read and reported once
             self._records = read_keys(self._path)
-            self._version = version
         except FileNotFoundError:
             self._records, self._version = {}, None
         except (OSError, ValueError):

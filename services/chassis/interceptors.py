@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -16,7 +18,7 @@ from chassis.identity import Keys, current_client
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from chassis.telemetry import Span, Spans
+    from chassis.telemetry import Spans
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
     Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
@@ -90,10 +92,6 @@ class _Rpc:
         except DecodeError:
             return _UNREADABLE
 
-    def _begin(self) -> float:
-        _notes.set({})
-        return time.perf_counter()
-
     def _admit(self, request: object, context: Context) -> None:
         """Check the caller first and its message second: a stranger learns nothing."""
         if self._keys is not None:
@@ -109,31 +107,39 @@ class _Rpc:
 
     async def unary(self, request: object, context: Context) -> object:
         """Run a unary method."""
-        started = self._begin()
-        with self._spans.serve(self._method, context.invocation_metadata() or ()) as span:
-            try:
-                self._admit(request, context)
-                response: object = await self._handler.unary_unary(request, context)
-            except Exception as error:  # noqa: BLE001 - the last line of defence
-                failure = self._typed(error)
-                self._report(span, started, failure)
-                await context.abort(failure.code, failure.message, errors.trailing_metadata(failure))
-            self._report(span, started, None)
-            return response
+        async with self._around(context):
+            self._admit(request, context)
+            return await self._handler.unary_unary(request, context)
 
-    async def stream(self, request: object, context: Context) -> AsyncIterator[object]:
-        """Run a server-streaming method."""
-        started = self._begin()
+    async def stream(self, request: object, context: Context) -> None:
+        """Run a server-streaming method. No generator: one that is left half-way is closed too late, and elsewhere."""
+        async with self._around(context):
+            self._admit(request, context)
+            async with aclosing(self._handler.unary_stream(request, context)) as responses:
+                async for response in responses:
+                    try:
+                        await context.write(response)
+                    except grpc.aio.InternalError as error:
+                        raise asyncio.CancelledError from error  # nobody listens any more
+
+    @asynccontextmanager
+    async def _around(self, context: Context) -> AsyncIterator[None]:
+        started = time.perf_counter()
+        _notes.set({})
         with self._spans.serve(self._method, context.invocation_metadata() or ()) as span:
             try:
-                self._admit(request, context)
-                async for response in self._handler.unary_stream(request, context):
-                    yield response
+                yield
+            except asyncio.CancelledError:
+                span.fail("cancelled")
+                self._report(started, grpc.StatusCode.CANCELLED, None)
+                raise
             except Exception as error:  # noqa: BLE001 - the last line of defence
                 failure = self._typed(error)
-                self._report(span, started, failure)
+                span.fail(failure.reason)
+                self._report(started, failure.code, failure.reason)
                 await context.abort(failure.code, failure.message, errors.trailing_metadata(failure))
-            self._report(span, started, None)
+            else:
+                self._report(started, grpc.StatusCode.OK, None)
 
     def _typed(self, error: Exception) -> errors.ServiceError:
         if isinstance(error, errors.ServiceError):
@@ -145,16 +151,13 @@ class _Rpc:
         _log.error("unexpected_exception", method=self._method, exc_info=error)
         return errors.internal()
 
-    def _report(self, span: Span, started: float, failure: errors.ServiceError | None) -> None:
+    def _report(self, started: float, code: grpc.StatusCode, reason: str | None) -> None:
         client = current_client.get(None)
-        code = failure.code.name if failure else "OK"
-        if failure:
-            span.fail(failure.reason)
         _log.info(
             "rpc",
             method=self._method,
-            code=code,
-            reason=failure.reason if failure else None,
+            code=code.name,
+            reason=reason,
             duration_ms=round((time.perf_counter() - started) * 1e3, 3),
             key_id=client.key_id if client else None,
             **_notes.get(),

@@ -34,6 +34,12 @@ def _without_traceback(_logger: object, _method: str, event: structlog.types.Eve
     return event
 
 
+def _first_line(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Keep what a library says first: asyncio goes on with the repr of a task, and so with its exception's text."""
+    event["event"] = str(event["event"]).partition("\n")[0]
+    return event
+
+
 def configure(service: str, level: str = "info") -> None:
     """Send every log of this process to stderr as JSON, ours and the libraries' alike."""
 
@@ -52,7 +58,8 @@ def configure(service: str, level: str = "info") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render]
+            foreign_pre_chain=[_first_line, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

@@ -7,7 +7,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import structlog
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
+#: Seconds in which who watches health learns that it went down.
+_LAST_WORD_S = 0.05
+
 _log = structlog.get_logger()
 
 
@@ -46,6 +49,33 @@ def run(name: str, settings: Settings, main: Callable[[], Coroutine[None, None, 
     except (StartError, PermissionError) as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - for the operator's eyes, not for a log
         sys.exit(1)
+
+
+class _Health(health.aio.HealthServicer):
+    """Health checks whose watches can be ended: a stream without an end would hold up the stop for all its grace."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches: set[asyncio.Task[None]] = set()
+        self._ended = False
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802
+        """Send the status, and again whenever it changes."""
+        watch = asyncio.create_task(super().Watch(request, context))
+        self._watches.add(watch)
+        try:
+            await watch
+        except asyncio.CancelledError:
+            if not self._ended:
+                raise
+        finally:
+            self._watches.discard(watch)
+
+    def end_watches(self) -> None:
+        """End all watches; call it when they have told all there is to tell."""
+        self._ended = True
+        for watch in self._watches:
+            watch.cancel()
 
 
 class Server:
@@ -82,18 +112,17 @@ class Server:
 
     def _bind(self) -> None:
         tls = self._settings
+        credentials = None
+        if self._address.startswith("unix:"):
+            private_folder(Path(self._address.removeprefix("unix:")).parent)
+        elif tls.tls_cert and tls.tls_key and tls.tls_ca:
+            pair = (tls.tls_key.read_bytes(), tls.tls_cert.read_bytes())
+            credentials = grpc.ssl_server_credentials([pair], tls.tls_ca.read_bytes(), require_client_auth=True)
         try:
-            if self._address.startswith("unix:"):
-                private_folder(Path(self._address.removeprefix("unix:")).parent)
+            if credentials is None:
                 self.grpc.add_insecure_port(self._address)
-            elif tls.tls_cert and tls.tls_key and tls.tls_ca:
-                pair = (tls.tls_key.read_bytes(), tls.tls_cert.read_bytes())
-                self.grpc.add_secure_port(
-                    self._address,
-                    grpc.ssl_server_credentials([pair], tls.tls_ca.read_bytes(), require_client_auth=True),
-                )
             else:
-                self.grpc.add_insecure_port(self._address)
+                self.grpc.add_secure_port(self._address, credentials)
         except (RuntimeError, OSError) as error:
             raise StartError(f"can't listen on {self._address}; is it taken?") from error
 
@@ -110,7 +139,7 @@ class Server:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        checks = health.aio.HealthServicer()
+        checks = _Health()
         health_pb2_grpc.add_HealthServicer_to_server(checks, self.grpc)
         reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
         self._bind()
@@ -128,5 +157,6 @@ class Server:
             # From here balancers send nothing new; what is running finishes within the grace, or is cancelled.
             await checks.enter_graceful_shutdown()
             await asyncio.sleep(self._settings.stop_delay_s)
+            asyncio.get_running_loop().call_later(_LAST_WORD_S, checks.end_watches)
             await self.grpc.stop(self._settings.stop_grace_s)
             _log.info("stopped")

@@ -50,8 +50,9 @@ async def gather(calls: Sequence[Coroutine[None, None, Reply]]) -> list[Reply | 
     finally:
         for task in pending:
             task.cancel()
-        # Waited for, so that every cancelled stage is settled before anybody counts.
-        await asyncio.gather(*pending, return_exceptions=True)
+        # Waited for, so that every cancelled stage is settled before anybody counts; all of them, because asyncio logs
+        # the text of an exception that nobody looked at.
+        await asyncio.gather(*tasks, return_exceptions=True)
     return [None if task.cancelled() else _outcome(task) for task in tasks]
 
 

@@ -128,7 +128,12 @@ class Chance:
 
 
 async def execute(
-    task: Task, max_cost: int | None, edges: Edges, deadline: float, observer: Observer | None
+    task: Task,
+    max_cost: int | None,
+    edges: Edges,
+    deadline: float,
+    observer: Observer | None,
+    began: float | None = None,
 ) -> Outcome:
     """Run a plan.
 
@@ -138,6 +143,7 @@ async def execute(
         edges: what the run reaches.
         deadline: time of the clock.
         observer: is told of every stage.
+        began: time of the clock from which stages count; None: now.
 
     Raises:
         UnknownStrategyError: the plan's shape is unknown.
@@ -147,7 +153,7 @@ async def execute(
     strategy = STRATEGIES.get(task.plan.strategy)
     if strategy is None:
         raise UnknownStrategyError
-    run = Run(task, edges, Ledger(max_cost), edges.clock(), deadline, observer)
+    run = Run(task, edges, Ledger(max_cost), edges.clock() if began is None else began, deadline, observer)
     with edges.spans.start(
         f"invoke_workflow prysm.{task.plan.strategy}",
         {
@@ -207,7 +213,7 @@ class Orchestrator:
         with self._edges.spans.start("plan", {"gen_ai.operation.name": "plan", "prysm.policy": request.policy}):
             plan = await self._planner.plan(request, offer, min(_PLAN_S, deadline - clock()))
         task = Task(plan, request.messages, request.max_tokens, request.temperature)
-        outcome = await execute(task, request.max_cost, self._edges, deadline, observer)
+        outcome = await execute(task, request.max_cost, self._edges, deadline, observer, began)
         nonce = self._chance.token_bytes(transcript.NONCE_BYTES)
         written = transcript.write(request_id, request.messages, outcome.answer.text, outcome.stages, nonce)
         with self._edges.spans.start("prysm.proof.sign", {}):

@@ -1,0 +1,1 @@
+"""The embedded models: fetched once, verified, served with OpenAI's chat completions."""

@@ -57,7 +57,7 @@ class Catalog:
     def available(self, providers: frozenset[str], local_models: tuple[str, ...]) -> tuple[Model, ...]:
         """Return the hosted models of the providers and the operator's own models, known or not."""
         hosted = tuple(model for model in self.models.values() if model.provider in providers - {LOCAL})
-        return hosted + tuple(self._local(model_id) for model_id in local_models)
+        return hosted + tuple(self._local(model_id) for model_id in dict.fromkeys(local_models))
 
     def _local(self, model_id: str) -> Model:
         known = self.models.get(model_id)

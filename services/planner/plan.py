@@ -105,7 +105,7 @@ class Plan:
 
 def estimate_tokens(texts: Iterable[str]) -> int:
     """Return an upper guess at the tokens of a prompt: 3 bytes a token, and 8 a message for its frame."""
-    return sum(len(text.encode()) // 3 + 8 for text in texts)
+    return sum(len(text.encode(errors="replace")) // 3 + 8 for text in texts)
 
 
 @dataclass(frozen=True)
@@ -116,36 +116,30 @@ class _Scorer:
     trivial: bool
     cost_weight: float
     prompt_tokens: int
-    answer_tokens: int
-    unhealthy: frozenset[str]
+    #: Of one answer, at most.
+    max_tokens: int
 
-    def worst_cost(self, model: Model, max_tokens: int) -> int:
+    def worst_cost(self, model: Model, answers: int = 0) -> int:
+        """Return what a call costs at most, in 1e-12 USD; it may read others' answers, too."""
         if model.price is None:
             return 0
-        return self.prompt_tokens * model.price.input + max_tokens * model.price.output
+        read = self.prompt_tokens + answers * self.max_tokens
+        return read * model.price.input + self.max_tokens * model.price.output
 
     def __call__(self, model: Model) -> float:
         if model.price is None:
             usd = _UNPRICED_USD
         else:
-            usd = (self.prompt_tokens * model.price.input + self.answer_tokens * model.price.output) / _PICO
+            answer = min(self.max_tokens, _EXPECTED_ANSWER)
+            usd = (self.prompt_tokens * model.price.input + answer * model.price.output) / _PICO
         quality = model.quality[self.task] * (_TRIVIAL_QUALITY_WEIGHT if self.trivial else 1.0)
-        sick = 1.0 if model.id in self.unhealthy else 0.0
-        return quality - self.cost_weight * math.log1p(usd / _COST_KNEE_USD) - sick
+        return quality - self.cost_weight * math.log1p(usd / _COST_KNEE_USD)
 
 
-def _ranked(models: Iterable[Model], score: _Scorer) -> tuple[Model, ...]:
-    return tuple(sorted(models, key=lambda model: (-score(model), model.id)))
-
-
-def _proposers(ranked: Sequence[Model], k: int, score: _Scorer) -> tuple[Model, ...]:
+def _proposers(healthy: Sequence[Model], k: int, score: _Scorer) -> tuple[Model, ...]:
     """Choose k calls: diverse models near the best one, and the best again where too few are near."""
-    best = max(ranked, key=lambda model: (model.quality[score.task] - (model.id in score.unhealthy), model.id))
-    near = [
-        model
-        for model in ranked
-        if model.quality[score.task] >= best.quality[score.task] - _MIX_GAP and model.id not in score.unhealthy
-    ] or [best]
+    best = max(healthy, key=lambda model: (model.quality[score.task], model.id))
+    near = [model for model in healthy if model.quality[score.task] >= best.quality[score.task] - _MIX_GAP]
     chosen: list[Model] = []
     while near and len(chosen) < k:
         families = [model.family for model in chosen]
@@ -164,9 +158,24 @@ def _proposers(ranked: Sequence[Model], k: int, score: _Scorer) -> tuple[Model, 
     return tuple(chosen + [best] * (k - len(chosen)))
 
 
-def _synthesizers(ranked: Sequence[Model], judge: str, task: str) -> tuple[Model, ...]:
-    """Order the writers of the final answer: the client's preference, then by quality."""
-    by_quality = sorted(ranked, key=lambda model: (model.id != judge, -model.quality[task]))
+def _synthesizers(
+    ranked: Sequence[Model], proposers: Sequence[Model], request: Request, score: _Scorer
+) -> tuple[Model, ...]:
+    """Order the writers that the budget leaves: the client's preference, then by quality, failing ones last."""
+    if len(proposers) == 1:
+        return ()
+    able = ranked
+    if request.max_cost is not None:
+        rest = request.max_cost - sum(map(score.worst_cost, proposers))
+        able = [model for model in ranked if score.worst_cost(model, len(proposers)) <= rest]
+    by_quality = sorted(
+        able,
+        key=lambda model: (
+            model.id in request.unhealthy,
+            model.id != request.judge_model,
+            -model.quality[score.task],
+        ),
+    )
     return tuple(by_quality[:_MAX_SYNTHESIZERS])
 
 
@@ -184,26 +193,24 @@ def _choose_strategy(policy: str, seen: signals.Signals) -> tuple[str, str]:
 
 
 def _narrow(
-    proposers: tuple[Model, ...], ranked: Sequence[Model], request: Request, score: _Scorer
+    proposers: tuple[Model, ...], ranked: Sequence[Model], budget: int | None, score: _Scorer
 ) -> tuple[Model, ...]:
     """Drop proposers, the dearest first, until the worst case of all calls fits the budget; one always stays."""
-    budget = request.max_cost
     if budget is None:
         return proposers
 
     def worst(calls: Sequence[Model]) -> int:
         # The writer reads the prompt and every answer; a lone proposer needs none.
-        most = max((score.worst_cost(model, request.max_tokens) for model in calls), default=0)
-        return sum(score.worst_cost(model, request.max_tokens) for model in calls) + (most if len(calls) > 1 else 0)
+        writing = max(score.worst_cost(model, len(calls)) for model in calls) if len(calls) > 1 else 0
+        return sum(map(score.worst_cost, calls)) + writing
 
     kept = list(proposers)
     while len(kept) > 1 and worst(kept) > budget:
-        kept.remove(max(kept, key=lambda model: score.worst_cost(model, request.max_tokens)))
-    if len(kept) == 1 and worst(kept) > budget:
+        kept.remove(max(kept, key=score.worst_cost))
+    if worst(kept) > budget:
         priced = [model for model in ranked if model.price is not None] or list(ranked)
-        fitting = [model for model in priced if score.worst_cost(model, request.max_tokens) <= budget]
-        cheapest = min(priced, key=lambda model: (score.worst_cost(model, request.max_tokens), model.id))
-        kept = [next(iter(fitting), cheapest)]
+        fitting = [model for model in priced if score.worst_cost(model) <= budget]
+        kept = [next(iter(fitting), min(priced, key=score.worst_cost))]
     return tuple(kept)
 
 
@@ -229,21 +236,21 @@ def make_plan(request: Request, catalog: Catalog) -> Plan:
         trivial=seen.trivial,
         cost_weight=cost_weight,
         prompt_tokens=prompt_tokens,
-        answer_tokens=min(request.max_tokens, _EXPECTED_ANSWER),
-        unhealthy=request.unhealthy,
+        max_tokens=request.max_tokens,
     )
-    ranked = _ranked((model for model in models if prompt_tokens <= model.context_window), score)
-    if not ranked:
+    able = [model for model in models if prompt_tokens <= model.context_window]
+    if not able:
         raise PlanError("invalid_request", "messages: longer than any available model can read")
+    ranked = sorted(able, key=lambda model: (model.id in request.unhealthy, -score(model), model.id))
+    healthy = [model for model in ranked if model.id not in request.unhealthy] or ranked
 
     strategy, why = _choose_strategy(request.policy, seen)
     forced = request.strategy is not None
     if request.strategy is not None:
         strategy, why = request.strategy, "the request named it"
     wanted = 1 if strategy == "single" else request.k or default_k
-    proposers = ranked[:1] if strategy == "single" else _proposers(ranked, wanted, score)
-    proposers = _narrow(proposers, ranked, request, score)
-    synthesizers = _synthesizers(ranked, request.judge_model, seen.task) if len(proposers) > 1 else ()
+    proposers = (ranked[0],) if strategy == "single" else _proposers(healthy, wanted, score)
+    proposers = _narrow(proposers, healthy, request.max_cost, score)
     return Plan(
         policy=request.policy,
         strategy=strategy,
@@ -254,7 +261,7 @@ def make_plan(request: Request, catalog: Catalog) -> Plan:
         confidence_bar=bar,
         k=len(proposers),
         proposers=proposers,
-        synthesizers=synthesizers,
+        synthesizers=_synthesizers(ranked, proposers, request, score),
         fallbacks=tuple(model for model in ranked if model not in proposers)[:_MAX_FALLBACKS],
     )
 

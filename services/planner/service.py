@@ -8,7 +8,7 @@ import grpc
 
 from chassis import errors
 from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
-from planner.plan import Plan, PlanError, Request, make_plan
+from planner.plan import MAX_K, POLICIES, STRATEGIES, Plan, PlanError, Request, make_plan
 
 if TYPE_CHECKING:
     from planner.catalog import Catalog, Model
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SERVICE = planner_pb2.DESCRIPTOR.services_by_name["PlannerService"].full_name
 
+_MAX_TOKENS: Final = 32_768
+
 _CODES: Final = {
     "invalid_request": grpc.StatusCode.INVALID_ARGUMENT,
     "no_compliant_model": grpc.StatusCode.INVALID_ARGUMENT,
@@ -24,7 +26,18 @@ _CODES: Final = {
 }
 
 
+def _require(holds: bool, field: str, allowed: str) -> None:
+    if not holds:
+        raise errors.invalid_request(field, allowed)
+
+
 def _request(message: planner_pb2.PlanRequest) -> Request:
+    """Read a request; its sender has checked it, but a wrong one must not cost more than this error."""
+    _require(any(item.role == "user" for item in message.messages), "messages", "must hold one of role user")
+    _require(message.policy in POLICIES, "policy", f"must be one of {', '.join(POLICIES)}")
+    _require(message.strategy in {"", *STRATEGIES}, "strategy", f"must be one of {', '.join(STRATEGIES)}")
+    _require(not message.HasField("k") or 0 < message.k <= MAX_K, "k", f"must be 1..{MAX_K}")
+    _require(0 < message.max_tokens <= _MAX_TOKENS, "max_tokens", f"must be 1..{_MAX_TOKENS}")
     return Request(
         messages=tuple((item.role, item.text) for item in message.messages),
         policy=message.policy,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -53,7 +56,7 @@ def from_pem(pem: bytes) -> ec.EllipticCurvePublicKey:
     """
     try:
         key = serialization.load_pem_public_key(pem)
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyFileError("not a PEM public key") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise KeyFileError("not a P-256 public key")
@@ -75,7 +78,7 @@ class FileSigner:
             key = serialization.load_pem_private_key(path.read_bytes(), password=None)
         except OSError as error:
             raise KeyFileError(f"{path} can't be read") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, UnsupportedAlgorithm) as error:
             raise KeyFileError(f"{path} holds no unencrypted PEM key") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             raise KeyFileError(f"{path} holds no P-256 key")
@@ -96,11 +99,12 @@ def ensure_key_file(path: Path) -> None:
         pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        # Written whole under another name first: a crash here leaves no half key behind.
-        fresh = path.with_name(path.name + ".new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        # Written whole under another name first, mode 0600: a crash here leaves no half key behind, and of several
+        # that start at once one gives the key to all.
+        with tempfile.NamedTemporaryFile(dir=path.parent) as file:
             file.write(pem)
             file.flush()
             os.fsync(file.fileno())
-        fresh.rename(path)
+            with suppress(FileExistsError):
+                path.hardlink_to(file.name)
     path.with_name(path.stem + ".pub.pem").write_bytes(to_pem(FileSigner(path).public_key))

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from proof import dsse, keys, statement
-from proof.storage import Entry
+from proof.storage import DamagedError, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     from proof.dsse import Envelope
     from proof.keys import Signer
@@ -75,6 +77,7 @@ class Notary:
         Raises:
             RecordError: the record must not be signed.
             ConflictError: another record has this id.
+            CorruptError: what an earlier call stored is not what was signed.
         """
         statement.check(record)
         payload = statement.payload(record)
@@ -82,6 +85,8 @@ class Notary:
         done: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(_Pending(Entry(record.request_id, envelope), done))
         stored = await done
+        if stored is not envelope:
+            self._check(record.request_id, stored)
         if stored.payload != payload:
             raise ConflictError
         return stored
@@ -94,17 +99,30 @@ class Notary:
         """
         if not statement.REQUEST_ID.fullmatch(request_id):
             return None
-        envelope = self._reader.get(request_id)
-        if envelope is None:
-            return None
-        key = self._keys.get(envelope.keyid)
-        if key is None and (pem := self._reader.key(envelope.keyid)):
-            key = self._keys[envelope.keyid] = keys.from_pem(pem)
+        try:
+            envelope = self._reader.get(request_id)
+            if envelope is not None:
+                self._check(request_id, envelope)
+        except DamagedError as error:
+            raise CorruptError from error
+        return envelope
+
+    def _check(self, request_id: str, envelope: Envelope) -> None:
+        key = self._key(envelope.keyid)
         if key is None or not dsse.signature_holds(envelope, key):
             raise CorruptError
         if json.loads(envelope.payload)["predicate"]["request_id"] != request_id:
             raise CorruptError
-        return envelope
+
+    def _key(self, keyid: str) -> ec.EllipticCurvePublicKey | None:
+        """Return a key that has signed here; the id is made of the key, so another one can't take its place."""
+        try:
+            if keyid not in self._keys and (pem := self._reader.key(keyid)):
+                key = keys.from_pem(pem)
+                self._keys[keys.keyid(key)] = key
+        except (keys.KeyFileError, DamagedError) as error:
+            raise CorruptError from error
+        return self._keys.get(keyid)
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()

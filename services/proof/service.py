@@ -73,6 +73,11 @@ def _proof_hash(envelope: dsse.Envelope) -> str:
     return "sha256:" + hashlib.sha256(envelope.payload).hexdigest()
 
 
+def _data_loss(request_id: str) -> errors.ServiceError:
+    _log.error("stored_proof_is_corrupt", request_id=request_id)
+    return errors.ServiceError(grpc.StatusCode.DATA_LOSS, "orchestration_error", "the stored proof does not verify")
+
+
 def _entry(envelope: dsse.Envelope) -> proof_pb2.ProofEntry:
     said = json.loads(envelope.payload)["predicate"]
     succeeded = dict.fromkeys(call["model"] for call in said["calls"] if call["status"] == "ok")
@@ -104,6 +109,8 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
         try:
             with self._spans.start("prysm.proof.commit", {}):
                 envelope = await self._notary.sign(_record(request))
+        except CorruptError as error:
+            raise _data_loss(request.request_id) from error
         except statement.RecordError as error:
             raise errors.ServiceError(grpc.StatusCode.INVALID_ARGUMENT, "invalid_request", str(error)) from error
         except ConflictError as error:
@@ -119,10 +126,7 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
         try:
             envelope = self._notary.get(request.id)
         except CorruptError as error:
-            _log.error("stored_proof_is_corrupt", request_id=request.id)
-            raise errors.ServiceError(
-                grpc.StatusCode.DATA_LOSS, "orchestration_error", "the stored proof does not verify"
-            ) from error
+            raise _data_loss(request.id) from error
         if envelope is None:
             raise errors.ServiceError(grpc.StatusCode.NOT_FOUND, "proof_not_found", "no proof has this id")
         response = proof_pb2.GetResponse(verified=True, request_id=request.id, version=_VERSION, entry=_entry(envelope))

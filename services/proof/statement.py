@@ -6,7 +6,6 @@ every reader sees the same bytes.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -24,7 +23,13 @@ SUBJECT: Final = "transcript.json"
 REQUEST_ID: Final = re.compile(r"prysm-[0-9a-f]{32}")
 _DIGEST_BYTES: Final = 32
 _MAX_CALLS: Final = 16
+_MAX_DEGRADATIONS: Final = 64
+_MAX_K: Final = 8
 _MAX_TEXT: Final = 256
+#: Characters that have no UTF-8 form.
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+#: The largest integer that every JSON reader reads exactly.
+_MAX_INTEGER: Final = 2**53 - 1
 _PICO_PER_MICRO: Final = 10**6
 _STATUSES: Final = frozenset({"ok", "failed", "cancelled"})
 
@@ -101,6 +106,27 @@ def _require(holds: bool, field: str, allowed: str) -> None:
         raise RecordError(f"{field}: {allowed}")
 
 
+def _require_texts(where: str, **texts: str | None) -> None:
+    for field, text in texts.items():
+        holds = text is None or (len(text) <= _MAX_TEXT and not _SURROGATE.search(text))
+        _require(holds, where + field, f"must have at most {_MAX_TEXT} characters, and no half of a surrogate pair")
+
+
+def _check_call(where: str, call: Call) -> None:
+    _require_texts(where, stage=call.stage, model=call.model, provider=call.provider)
+    _require(call.status in _STATUSES, f"{where}status", "must be ok, failed or cancelled")
+    _require(len(call.input_digest) == _DIGEST_BYTES, f"{where}input_digest", "must be 32 bytes")
+    _require(len(call.output_digest) in {0, _DIGEST_BYTES}, f"{where}output_digest", "must be 32 bytes, or none")
+    for field, value, least in (
+        ("attempt", call.attempt, 1),
+        ("prompt_tokens", call.prompt_tokens, 0),
+        ("completion_tokens", call.completion_tokens, 0),
+    ):
+        # The totals of all calls stay exact, too.
+        _require(least <= value <= _MAX_INTEGER // _MAX_CALLS, where + field, f"must be an integer from {least}")
+    _require(call.cost_pico_usd is None or call.cost_pico_usd >= 0, f"{where}cost_pico_usd", "must not be negative")
+
+
 def check(record: Record) -> None:
     """Refuse what must not be signed.
 
@@ -111,18 +137,28 @@ def check(record: Record) -> None:
     _require(0 < len(record.calls) <= _MAX_CALLS, "calls", f"must be 1..{_MAX_CALLS}")
     _require(len(record.transcript_sha256) == _DIGEST_BYTES, "transcript_sha256", "must be 32 bytes")
     for field, value in (("agreement", record.agreement), ("confidence", record.confidence)):
-        _require(value is None or (math.isfinite(value) and 0 <= value <= 1), field, "must be a number from 0 to 1")
-    texts = [record.policy, record.strategy, record.confidence_source, record.trace_id, record.software_version]
-    texts += [text for text in (record.calibration_id, record.aggregator) if text is not None]
+        _require(value is None or 0 <= value <= 1, field, "must be a number from 0 to 1")
+    _require(0 <= record.created <= _MAX_INTEGER, "created", "must be unix seconds")
+    _require(0 < record.k <= _MAX_K, "k", f"must be 1..{_MAX_K}")
+    _require_texts(
+        "",
+        policy=record.policy,
+        strategy=record.strategy,
+        confidence_source=record.confidence_source,
+        calibration_id=record.calibration_id,
+        aggregator=record.aggregator,
+        trace_id=record.trace_id,
+        software_version=record.software_version,
+    )
     for index, call in enumerate(record.calls):
-        where = f"calls[{index}]"
-        texts += [call.stage, call.model, call.provider]
-        _require(call.status in _STATUSES, f"{where}.status", "must be ok, failed or cancelled")
-        _require(len(call.input_digest) == _DIGEST_BYTES, f"{where}.input_digest", "must be 32 bytes")
-        _require(len(call.output_digest) in {0, _DIGEST_BYTES}, f"{where}.output_digest", "must be 32 bytes, or none")
-    for degradation in record.degradations:
-        texts += [degradation.stage, degradation.reason, degradation.model]
-    _require(all(len(text) <= _MAX_TEXT for text in texts), "text", f"must have at most {_MAX_TEXT} characters")
+        _check_call(f"calls[{index}].", call)
+    _require(len(record.degradations) <= _MAX_DEGRADATIONS, "degradations", f"must be at most {_MAX_DEGRADATIONS}")
+    for index, item in enumerate(record.degradations):
+        _require_texts(f"degradations[{index}].", stage=item.stage, reason=item.reason, model=item.model)
+    if (compliance := record.compliance) is not None:
+        where = "compliance."
+        _require(len(compliance.decision_sha256) == _DIGEST_BYTES, f"{where}decision_sha256", "must be 32 bytes")
+        _require_texts(where, attestation=compliance.attestation, matrix_version=compliance.matrix_version)
 
 
 def micro_usd(pico: int) -> str:
@@ -131,7 +167,7 @@ def micro_usd(pico: int) -> str:
 
 
 def _decimal(value: float) -> str:
-    return f"{value:.6f}"
+    return f"{value + 0.0:.6f}"  # the sum makes a plain zero of -0.0
 
 
 def _digest(value: bytes) -> str:
@@ -199,18 +235,11 @@ def _predicate(record: Record) -> _Object:
 
 
 def payload(record: Record) -> bytes:
-    """Return the RFC 8785 bytes of the Statement over a checked record.
-
-    Raises:
-        RecordError: a text or number has no canonical form.
-    """
+    """Return the RFC 8785 bytes of the Statement over a record that `check` let pass."""
     statement: _Object = {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": SUBJECT, "digest": {"sha256": record.transcript_sha256.hex()}}],
         "predicateType": PREDICATE_TYPE,
         "predicate": _predicate(record),
     }
-    try:
-        return rfc8785.dumps(statement)
-    except rfc8785.CanonicalizationError as error:
-        raise RecordError("record: has no canonical form") from error
+    return rfc8785.dumps(statement)

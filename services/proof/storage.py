@@ -6,7 +6,7 @@ Not the interpreter's sqlite3: 3.7.0 to 3.51.2 can lose committed data in WAL mo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import apsw
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _SAFE_VERSION: Final = (3, 51, 3)
 
-# Rows are only ever added: the triggers say so to whoever opens the file.
+# Rows are only ever added: the triggers say so to whoever opens the file. Those on INSERT are for INSERT OR REPLACE,
+# which deletes without asking the others.
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS signing_key (
     keyid TEXT PRIMARY KEY,
@@ -34,11 +35,25 @@ CREATE TRIGGER IF NOT EXISTS proof_is_never_changed BEFORE UPDATE ON proof
     BEGIN SELECT RAISE(ABORT, 'proofs are never changed'); END;
 CREATE TRIGGER IF NOT EXISTS proof_is_never_deleted BEFORE DELETE ON proof
     BEGIN SELECT RAISE(ABORT, 'proofs are never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS proof_is_never_replaced BEFORE INSERT ON proof
+    WHEN EXISTS (SELECT 1 FROM proof WHERE request_id = NEW.request_id)
+    BEGIN SELECT RAISE(ABORT, 'proofs are never replaced'); END;
+CREATE TRIGGER IF NOT EXISTS key_is_never_changed BEFORE UPDATE ON signing_key
+    BEGIN SELECT RAISE(ABORT, 'keys are never changed'); END;
+CREATE TRIGGER IF NOT EXISTS key_is_never_deleted BEFORE DELETE ON signing_key
+    BEGIN SELECT RAISE(ABORT, 'keys are never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS key_is_never_replaced BEFORE INSERT ON signing_key
+    WHEN EXISTS (SELECT 1 FROM signing_key WHERE keyid = NEW.keyid)
+    BEGIN SELECT RAISE(ABORT, 'keys are never replaced'); END;
 """
 
 
 class StorageError(Exception):
     """The store can't be used; the text is one line for the operator."""
+
+
+class DamagedError(Exception):
+    """A part of the file is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +87,33 @@ class Store:
 
     def add_key(self, keyid: str, public_pem: bytes) -> None:
         """Remember a public key for ever: proofs that it signed stay verifiable after it is replaced."""
-        self._connection.execute("INSERT OR IGNORE INTO signing_key VALUES (?, ?)", (keyid, public_pem))
+        self._connection.execute(
+            "INSERT INTO signing_key SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM signing_key WHERE keyid = ?1)",
+            (keyid, public_pem),
+        )
+
+    def _row(self, query: str, key: str) -> Any:
+        try:
+            return self._connection.execute(query, (key,)).fetchone()
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise DamagedError from error
 
     def key(self, keyid: str) -> bytes | None:
-        """Return a public key as PEM."""
-        row = self._connection.execute("SELECT public_pem FROM signing_key WHERE keyid = ?", (keyid,)).fetchone()
+        """Return a public key as PEM.
+
+        Raises:
+            DamagedError: the file can't be read there.
+        """
+        row = self._row("SELECT public_pem FROM signing_key WHERE keyid = ?", keyid)
         return row[0] if row else None
 
     def get(self, request_id: str) -> Envelope | None:
-        """Return the proof of an orchestration."""
-        row = self._connection.execute(
-            "SELECT payload, signature, keyid FROM proof WHERE request_id = ?", (request_id,)
-        ).fetchone()
+        """Return the proof of an orchestration.
+
+        Raises:
+            DamagedError: the file can't be read there.
+        """
+        row = self._row("SELECT payload, signature, keyid FROM proof WHERE request_id = ?", request_id)
         return Envelope(*row) if row else None
 
     def add(self, entries: Sequence[Entry]) -> list[Envelope]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import rfc8785
 
 from proof import dsse, keys, merkle, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -37,27 +37,28 @@ def _require(holds: bool, why: str) -> None:
 
 
 def verify(  # noqa: C901 - one long check, numbered as its docstring says
-    proof: Mapping[str, Any], key: ec.EllipticCurvePublicKey, transcript: bytes | None
+    proof: object, key: ec.EllipticCurvePublicKey, transcript: bytes | None
 ) -> list[Check]:
     """Check a proof in numbered steps and stop at the first that fails.
 
     1. The proof is a Sigstore bundle with one DSSE signature.
     2. The signature over the PAE is the given key's.
     3. The payload is an in-toto Statement about an openprysm run, in its canonical form (RFC 8785).
-    4. The call records add up to the Merkle root over them (RFC 6962), and to the totals.
+    4. The call records add up to the Merkle root over them (RFC 6962), and to the totals of calls and tokens.
     5. The transcript is what the statement speaks of, and of the same request; left out without a transcript.
 
     Args:
-        proof: the bundle, or the answer of `GET /v1/proof/{id}` around it.
+        proof: the bundle, or the answer of `GET /v1/proof/{id}` around it, as JSON was read; whatever it is.
         key: the proof service's public key, from a source that you trust.
         transcript: exact bytes of `prysm.proof.transcript`.
     """
-    bundle = proof["proof"] if isinstance(proof.get("proof"), dict) else proof
     read: dict[str, Any] = {}
 
     def parse() -> None:
+        _require(isinstance(proof, dict), "the proof is no JSON object")
+        outer = cast("dict[str, Any]", proof)
         try:
-            read["envelope"] = dsse.from_bundle(bundle)
+            read["envelope"] = dsse.from_bundle(outer["proof"] if isinstance(outer.get("proof"), dict) else outer)
         except dsse.EnvelopeError as error:
             raise _FailedError(str(error)) from error
 
@@ -71,7 +72,7 @@ def verify(  # noqa: C901 - one long check, numbered as its docstring says
         try:
             said = json.loads(raw)
             canonical = rfc8785.dumps(said)
-        except (ValueError, rfc8785.CanonicalizationError) as error:
+        except (ValueError, RecursionError) as error:
             raise _FailedError("the payload is not JSON") from error
         _require(canonical == raw, "the payload is not in its canonical form")
         _require(isinstance(said, dict) and said.get("_type") == statement.STATEMENT_TYPE, "not an in-toto Statement")
@@ -83,7 +84,10 @@ def verify(  # noqa: C901 - one long check, numbered as its docstring says
         calls = predicate["calls"]
         root = "sha256:" + merkle.root_hash([rfc8785.dumps(call) for call in calls]).hex()
         _require(root == predicate["calls_root"], "the call records are not those of the root")
-        _require(len(calls) == predicate["totals"]["calls"], "the number of calls does not add up")
+        totals = predicate["totals"]
+        _require(len(calls) == totals["calls"], "the number of calls does not add up")
+        for tokens in ("prompt_tokens", "completion_tokens"):
+            _require(sum(call[tokens] for call in calls) == totals[tokens], f"the {tokens} do not add up")
 
     def subject() -> None:
         (named,) = read["statement"]["subject"]
@@ -105,7 +109,7 @@ def verify(  # noqa: C901 - one long check, numbered as its docstring says
             step()
         except _FailedError as error:
             return [*checks, Check(name, False, str(error))]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             return [*checks, Check(name, False, "a part is missing or has the wrong type")]
         checks.append(Check(name, True))
     return checks

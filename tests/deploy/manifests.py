@@ -1,0 +1,64 @@
+"""The overlays of deploy/, rendered by kubectl and held against the schemas of the oldest and the newest Kubernetes.
+
+`python tests/deploy/manifests.py FOLDER` writes one file an overlay; exit status 1 when one does not hold.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import kubernetes_validate  # type: ignore[import-untyped]
+import yaml
+from kubernetes_validate.utils import all_versions  # type: ignore[import-untyped]
+
+ROOT: Final = Path(__file__).parents[2]
+OVERLAYS: Final = ("local", "production")
+#: Those whose schemas kubernetes-validate brings.
+VERSIONS: Final = (all_versions()[0], all_versions()[-1])
+
+
+def render(overlay: str) -> str:
+    """Return the YAML of an overlay."""
+    kubectl = Path(sys.executable).with_name("kubectl")
+    folder = ROOT / "deploy" / "overlays" / overlay
+    return subprocess.run([kubectl, "kustomize", folder], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def parse(text: str) -> list[dict[str, Any]]:
+    """Return the objects of a YAML stream."""
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def mistakes(objects: list[dict[str, Any]]) -> list[str]:
+    """Return a line for everything that a schema forbids or does not know, kinds without a schema included."""
+    found = []
+    for one in objects:
+        for version in VERSIONS:
+            what = f"{one['kind']} {one['metadata']['name']} on {version}"
+            try:
+                kubernetes_validate.validate(one, version, strict=True)
+            except kubernetes_validate.ValidationError as error:
+                found.append(f"{what}: {'.'.join(map(str, error.path))}: {error.message}")
+            except kubernetes_validate.SchemaNotFoundError as error:
+                found.append(f"{what}: {error.message}")
+    return found
+
+
+def main(folder: Path) -> None:
+    """Write every overlay to `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wrong = []
+    for overlay in OVERLAYS:
+        text = render(overlay)
+        (folder / f"{overlay}.yaml").write_text(text)
+        objects = parse(text)
+        wrong += [f"{overlay}: {line}" for line in mistakes(objects)]
+        sys.stdout.write(f"{folder / overlay}.yaml: {len(objects)} objects, Kubernetes {' and '.join(VERSIONS)}\n")
+    sys.exit("\n".join(wrong) or None)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

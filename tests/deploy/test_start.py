@@ -1,0 +1,52 @@
+"""The pods' own environment, volumes and images' packages make a suite that answers, proves and stops."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from deploy.kubelet import Kubelet
+from deploy.pods import Overlay
+from system.upstream import Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def kubelet() -> Iterator[Kubelet]:
+    """All pods of the local overlay, with a model of the operator in place of the embedded ones."""
+    with Upstream() as upstream:
+        models = {"OPENPRYSM_MODELS": f"tiny=http://127.0.0.1:{upstream.port}/v1"}
+        with Kubelet(Overlay("local"), {"local": {"OPENPRYSM_LOCAL_MODELS": "off"}, "executor": models}) as running:
+            yield running
+
+
+async def _post(client: aiohttp.ClientSession, body: Any, key: str) -> tuple[int, Any]:
+    """Ask, and come back as often as a gateway wants it whose services were not there when it started."""
+    while True:
+        async with client.post("/v2/orchestrate", json=body, headers={"authorization": f"Bearer {key}"}) as response:
+            if response.status != 503:
+                return response.status, await response.json()
+            await asyncio.sleep(0.1)
+
+
+async def test_a_question_goes_through_every_pod_and_its_proof_comes_back(kubelet: Kubelet) -> None:
+    body = {"messages": [{"role": "user", "content": "What is the capital of France?"}]}
+    async with asyncio.timeout(20), aiohttp.ClientSession(kubelet.url) as client:
+        status, answer = await _post(client, body, kubelet.key)
+        assert status == 200, answer
+        async with client.get(f"/v1/proof/{answer['id']}") as response:
+            assert response.status == 200
+        assert (await _post(client, body, f"{kubelet.key}x"))[0] == 401
+
+
+def test_every_pod_ends_when_it_is_told_to(kubelet: Kubelet) -> None:
+    assert {name: kubelet.stop(name) for name in ("gateway", "executor", "planner", "proof", "local")} == dict.fromkeys(
+        kubelet.running, 0
+    )

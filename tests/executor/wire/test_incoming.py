@@ -1,0 +1,171 @@
+"""Requests as they come in: good ones are read, bad ones are refused by the name of their field."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+
+from chassis.errors import ServiceError
+from executor.chat import Message
+from executor.orchestrate import Request
+from executor.wire import incoming
+from openprysm.executor.v1 import executor_pb2
+from openprysm.orchestration.v2 import orchestration_pb2 as pb
+
+HI = {"role": "user", "content": "Hi"}
+
+
+def parse(**fields: Any) -> pb.OrchestrateRequest:
+    """Read JSON as the gateway does: unknown fields are ignored."""
+    body = {"messages": [HI], **fields}
+    return json_format.Parse(json.dumps(body), pb.OrchestrateRequest(), ignore_unknown_fields=True)
+
+
+def read(**fields: Any) -> Request:
+    return incoming.read_request(parse(**fields))
+
+
+def refusal(request: pb.OrchestrateRequest) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        incoming.read_request(request)
+    assert caught.value.code.name == "INVALID_ARGUMENT"
+    return caught.value
+
+
+def test_a_request_of_messages_alone_gets_the_defaults() -> None:
+    assert read() == Request(
+        messages=(Message("user", "Hi"),),
+        policy="balanced",
+        strategy=None,
+        k=None,
+        max_tokens=1024,
+        temperature=0.7,
+        max_cost=None,
+        judge_model="",
+        include_trace=True,
+    )
+
+
+def test_every_field_is_read() -> None:
+    request = read(
+        policy="depth",
+        strategy="ensemble_moa",
+        k=8,
+        max_tokens=32768,
+        temperature=0,
+        max_cost_usd=0.25,
+        judge_model="gpt",
+        include_trace=False,
+    )
+    assert request == Request(
+        (Message("user", "Hi"),), "depth", "ensemble_moa", 8, 32768, 0.0, 25 * 10**10, "gpt", False
+    )
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "policy",
+        "strategy",
+        "k",
+        "max_tokens",
+        "temperature",
+        "max_cost_usd",
+        "judge_model",
+        "include_trace",
+        "compliance",
+        "brain_config",
+        "stream",
+        "idempotency_key",
+    ],
+)
+def test_null_is_like_a_field_that_is_absent(field: str) -> None:
+    assert read(**{field: None}) == read()
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert read(model="gpt", api_base="http://169.254.169.254/", api_key="x", top_p=0.1) == read()
+
+
+def test_false_and_empty_say_nothing() -> None:
+    assert read(stream=False, idempotency_key="", policy="", strategy="", judge_model="") == read()
+
+
+@pytest.mark.parametrize(
+    ("fields", "named", "allowed"),
+    [
+        ({"policy": "cheap"}, "policy", "efficiency, balanced, depth"),
+        ({"policy": "Depth"}, "policy", "efficiency, balanced, depth"),
+        ({"strategy": "moa"}, "strategy", "ensemble_moa"),
+        ({"k": 0}, "k", "between 1 and 8"),
+        ({"k": 9}, "k", "between 1 and 8"),
+        ({"k": -1}, "k", "between 1 and 8"),
+        ({"k": 1_000_000}, "k", "between 1 and 8"),
+        ({"max_tokens": 0}, "max_tokens", "between 1 and 32768"),
+        ({"max_tokens": 32_769}, "max_tokens", "between 1 and 32768"),
+        ({"max_tokens": -(2**31)}, "max_tokens", "between 1 and 32768"),
+        ({"temperature": -0.01}, "temperature", "between 0 and 2"),
+        ({"temperature": 2.01}, "temperature", "between 0 and 2"),
+        ({"temperature": "NaN"}, "temperature", "between 0 and 2"),
+        ({"temperature": "Infinity"}, "temperature", "between 0 and 2"),
+        ({"temperature": "-Infinity"}, "temperature", "between 0 and 2"),
+        ({"max_cost_usd": 0}, "max_cost_usd", "greater than 0"),
+        ({"max_cost_usd": -1}, "max_cost_usd", "greater than 0"),
+        ({"max_cost_usd": "NaN"}, "max_cost_usd", "greater than 0"),
+        ({"max_cost_usd": "Infinity"}, "max_cost_usd", "greater than 0"),
+        ({"max_cost_usd": 1e300}, "max_cost_usd", "at most"),
+        ({"compliance": "GDPR"}, "compliance", "leave it out"),
+        ({"compliance": {}}, "compliance", "leave it out"),
+        ({"compliance": False}, "compliance", "leave it out"),
+        ({"brain_config": {"rules": []}}, "brain_config", "leave it out"),
+        ({"stream": True}, "stream", "leave it out"),
+        ({"idempotency_key": "x"}, "idempotency_key", "leave it out"),
+    ],
+    ids=str,
+)
+def test_a_bad_field_is_named_with_what_is_allowed(fields: dict[str, Any], named: str, allowed: str) -> None:
+    error = refusal(parse(**fields))
+    assert error.reason == "invalid_request"
+    assert error.message.startswith(f"{named}: ")
+    assert allowed in error.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "read_as"),
+    [
+        ({"k": 1}, 1),
+        ({"k": 8}, 8),
+        ({"max_tokens": 1}, 1),
+        ({"max_tokens": 32_768}, 32_768),
+        ({"temperature": 0}, 0.0),
+        ({"temperature": 2}, 2.0),
+    ],
+    ids=str,
+)
+def test_the_bounds_themselves_are_good(fields: dict[str, Any], read_as: float) -> None:
+    (name,) = fields
+    assert getattr(read(**fields), name) == read_as
+
+
+@pytest.mark.parametrize(("usd", "pico"), [(1e-12, 1), (0.1, 10**11), (0.000123456789012, 123456789), (1e6, 10**18)])
+def test_a_budget_is_read_to_the_picodollar(usd: float, pico: int) -> None:
+    assert read(max_cost_usd=usd).max_cost == pico
+
+
+def test_a_plan_s_execution_has_the_same_bounds_and_defaults() -> None:
+    assert incoming.read_max_tokens(executor_pb2.ExecuteRequest()) == 1024
+    assert incoming.read_temperature(executor_pb2.ExecuteRequest()) == 0.7
+    with pytest.raises(ServiceError, match=r"max_tokens: must be between"):
+        incoming.read_max_tokens(executor_pb2.ExecuteRequest(max_tokens=0))
+    with pytest.raises(ServiceError, match=r"temperature: must be between"):
+        incoming.read_temperature(executor_pb2.ExecuteRequest(temperature=float("nan")))
+
+
+def test_a_plan_is_read_with_its_absent_prices() -> None:
+    request = executor_pb2.ExecuteRequest()
+    request.plan.proposers.add(id="a", upstream_name="vendor/a", input_pico_usd_per_token=0, quality=0.5)
+    (model,) = incoming.read_plan(request.plan).proposers
+    assert (model.id, model.upstream, model.input_price, model.output_price) == ("a", "vendor/a", 0, None)
