@@ -12,7 +12,7 @@ COOLDOWN_DAYS := 7
 
 # The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …
 
-.PHONY: help run serve test check fmt lint types imports proto proto-check proto-lint proto-release prices manifests lock clean
+.PHONY: help run serve test bench check fmt lint types imports proto proto-check proto-lint proto-release prices manifests lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ serve: $(VENV)/run.stamp ## start the suite and serve until Ctrl-C
 
 test: $(VENV)/dev.stamp ## all tests: real Envoy, real models, real databases
 	@$(BIN)/pytest $(ARGS)
+
+bench: $(VENV)/dev.stamp ## what the suite adds to an instant upstream, and its memory
+	@PYTHONPATH=tests $(BIN)/python tests/bench/added_latency.py
 
 check: lint types imports proto-lint proto-check ## everything that reads the code without running it
 

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 #: sysexits.h: something was found in an unconfigured or misconfigured state.
 EX_CONFIG = 78
 #: Bytes that the kernel allows in a Unix socket's path (sun_path), less its NUL and the longest socket name.
-_SOCKET_FOLDER_LIMIT = 107 - len("/executor.sock")
+_SOCKET_FOLDER_LIMIT = 107 - len("/gateway-admin.sock")
 
 
 def _check_address(value: str) -> str:

@@ -34,6 +34,8 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 #: Seconds in which who watches health learns that it went down.
 _LAST_WORD_S = 0.05
 
+_MAX_PENDING = 100_000
+
 _log = structlog.get_logger()
 
 
@@ -103,6 +105,9 @@ class Server:
             interceptors=[RpcInterceptor(self.spans, keys, protected)],
             options=[
                 ("grpc.so_reuseport", 0),
+                # gRPC's own queue is for a burst; who may come in at all is admission control's to say.
+                ("grpc.server.max_pending_requests", _MAX_PENDING),
+                ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING),
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.keepalive_permit_without_calls", 1),

@@ -33,6 +33,9 @@ _MARGIN_SHARE: Final = 0.1
 #: Seconds by which a silent request's timeout comes after the request's own, which is then the one that fires.
 _IDLE_MARGIN_S: Final = 5.0
 _BLOCK: Final = re.compile(r"^ *# if (\w+)\n(.*?)^ *# end\n", re.MULTILINE | re.DOTALL)
+_READY_S: Final = 1.0
+#: Executor and proof.
+_CLUSTERS: Final = 2
 _POLL_S: Final = 0.02
 
 
@@ -174,6 +177,21 @@ def command(config_path: Path, concurrency: int = 2) -> list[str]:
         # With hot restart on, Envoy ends together with the shell that started it.
         "--disable-hot-restart",
     ]
+
+
+async def is_ready(settings: GatewaySettings) -> bool:
+    """Tell whether a gateway answers and has found both services healthy; until then its answer to a request is 503."""
+    connector = aiohttp.UnixConnector(str(settings.admin_socket))
+    try:
+        async with (
+            asyncio.timeout(_READY_S),
+            aiohttp.ClientSession("http://admin", connector=connector) as admin,
+            admin.get("/stats?filter=^cluster.(executor|proof).membership_healthy$") as response,
+        ):
+            counts = (await response.text()).split("\n")
+    except (TimeoutError, aiohttp.ClientError):
+        return False
+    return sum(line.rpartition(":")[2].strip() not in {"", "0"} for line in counts) == _CLUSTERS
 
 
 async def drain(settings: GatewaySettings, timeout_s: float) -> bool:

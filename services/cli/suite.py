@@ -101,7 +101,7 @@ def children(settings: SuiteSettings) -> list[Child]:
         tuple(gateway.command(rendered, settings.gateway_concurrency)),
         environment,
         _log_file(logs, "gateway"),
-        partial(_http_serves, f"http://{settings.host}:{settings.port}/healthz"),
+        partial(gateway.is_ready, settings),
         drain=lambda: gateway.drain(settings, _DRAIN_S),
     )
     embedded = []

@@ -22,7 +22,9 @@ _WARM_UP = 100
 _REQUESTS = 1_000
 
 
-def _times(connection: http.client.HTTPConnection, path: str, body: dict[str, Any], headers: dict[str, str]) -> list[float]:
+def _times(
+    connection: http.client.HTTPConnection, path: str, body: dict[str, Any], headers: dict[str, str]
+) -> list[float]:
     data = json.dumps(body)
     times = []
     for index in range(_WARM_UP + _REQUESTS):
@@ -51,7 +53,10 @@ def main() -> None:
     """Measure and print."""
     question = {"messages": [{"role": "user", "content": "What is the capital of France?"}]}
     with Upstream() as upstream, Collector() as collector:
-        traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}", "OTEL_EXPORTER_OTLP_INSECURE": "true"}
+        traces = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}",
+            "OTEL_EXPORTER_OTLP_INSECURE": "true",
+        }
         with serving({**upstream.environment, **traces, "OPENPRYSM_RATE_LIMIT_PER_MINUTE": "1000000"}) as suite:
             direct = http.client.HTTPConnection("127.0.0.1", upstream.port)
             alone = _times(direct, "/v1/chat/completions", {**question, "model": "x"}, {})

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
 
     from deploy.pods import Overlay
 
+#: Where names are looked up, on every common cluster.
+DNS = {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+    "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+}
 #: Who may leave the cluster: for models, or for weights.
 OUTWARD = {"executor", "local"}
 
@@ -89,8 +94,7 @@ def test_who_calls_a_name_may_look_it_up(overlay: Overlay) -> None:
     asking = {
         pod
         for pod, peers, ports in _rules(overlay, "egress")
-        if any("namespaceSelector" in peer for peer in peers)
-        and {(port["port"], port["protocol"]) for port in ports} == {(53, "UDP"), (53, "TCP")}
+        if peers == [DNS] and ports == [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
     }
     assert asking == {pod.name for pod in overlay.pods.values() if pod.calls} | (OUTWARD & overlay.pods.keys())
 

@@ -1,0 +1,161 @@
+"""`python -m proof` killed under load, restarted, and started wrongly."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import apsw
+import grpc
+import pytest
+
+from chassis import client
+from chassis.errors import from_rpc
+from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
+
+from .records import record
+from .wire import sign_request
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+_PATIENCE_S = 20.0
+_KILLS = 4
+_CALLERS = 8
+#: Proofs that must be acknowledged before the process is killed.
+_BEFORE_THE_KILL = 150
+
+
+async def start(folder: Path, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "proof"),
+        env={**os.environ, "OPENPRYSM_STATE": str(folder), **environment},
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+@asynccontextmanager
+async def connected(folder: Path) -> AsyncIterator[proof_pb2_grpc.ProofServiceStub]:
+    # A channel of its own for each process: no call waits for one that is gone.
+    async with grpc.aio.insecure_channel(f"unix:{folder}/run/proof.sock", client.options()) as channel:
+        yield proof_pb2_grpc.ProofServiceStub(channel)
+
+
+async def told(process: asyncio.subprocess.Process) -> tuple[int | None, str]:
+    """Return the exit status and the last line of a process that ends."""
+    async with asyncio.timeout(_PATIENCE_S):
+        _, log = await process.communicate()
+    return process.returncode, (log.decode().splitlines() or [""])[-1]
+
+
+async def test_whatever_was_acknowledged_survives_kill_9(folder: Path) -> None:
+    acknowledged: dict[int, proof_pb2.SignResponse] = {}
+    numbers = iter(range(1_000_000))
+
+    async def load(stub: proof_pb2_grpc.ProofServiceStub, enough: asyncio.Event, before: int) -> None:
+        while True:
+            number = next(numbers)
+            try:
+                answer = await stub.Sign(sign_request(record(number)), wait_for_ready=True, timeout=_PATIENCE_S)
+            except grpc.aio.AioRpcError:
+                return  # killed
+            acknowledged[number] = answer
+            if len(acknowledged) >= before + _BEFORE_THE_KILL:
+                enough.set()
+
+    for _ in range(_KILLS):
+        process, enough = await start(folder), asyncio.Event()
+        async with connected(folder) as stub, asyncio.timeout(_PATIENCE_S):
+            callers = [asyncio.create_task(load(stub, enough, len(acknowledged))) for _ in range(_CALLERS)]
+            await enough.wait()
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+            for caller in callers:
+                caller.cancel()
+            await asyncio.gather(*callers, return_exceptions=True)
+    assert len(acknowledged) >= _KILLS * _BEFORE_THE_KILL
+
+    process = await start(folder)
+    async with connected(folder) as stub:
+        for number, answer in acknowledged.items():
+            again = await stub.Sign(sign_request(record(number)), wait_for_ready=True, timeout=_PATIENCE_S)
+            assert again.bundle == answer.bundle
+            shown = await stub.Get(proof_pb2.GetRequest(id=record(number).request_id), timeout=_PATIENCE_S)
+            assert shown.verified
+    process.terminate()
+    assert (await told(process))[0] == 0
+    connection = apsw.Connection(str(folder / "proof.db"))
+    assert connection.pragma("integrity_check") == "ok"
+    connection.close()
+
+
+async def test_a_proof_outlives_the_key_that_signed_it(folder: Path) -> None:
+    answers = []
+    for number in range(2):
+        process = await start(folder)
+        async with connected(folder) as stub:
+            request = sign_request(record(number))
+            answers.append(await stub.Sign(request, wait_for_ready=True, timeout=_PATIENCE_S))
+            old = await stub.Get(proof_pb2.GetRequest(id=record(0).request_id), timeout=_PATIENCE_S)
+            assert (old.verified, old.entry.keyid) == (True, answers[0].keyid)
+        process.terminate()
+        assert (await told(process))[0] == 0
+        os.unlink(folder / "proof-key.pem")  # noqa: PTH108 - as a rotation does, and no loop waits for it
+    assert answers[0].keyid != answers[1].keyid
+
+
+async def test_in_flight_signatures_finish_after_sigterm(folder: Path) -> None:
+    process = await start(folder)
+    async with connected(folder) as stub:
+        first = await stub.Sign(sign_request(record(0)), wait_for_ready=True, timeout=_PATIENCE_S)
+        assert first.bundle
+        flying = [
+            asyncio.ensure_future(stub.Sign(sign_request(record(number)), timeout=_PATIENCE_S))
+            for number in range(1, 100)
+        ]
+        await flying[0]
+        process.terminate()
+        outcomes = await asyncio.gather(*flying, return_exceptions=True)
+    status, last = await told(process)
+    assert (status, '"event": "stopped"' in last) == (0, True)
+    for outcome in outcomes:  # answered, or refused at the door and never lost half-way
+        if isinstance(outcome, grpc.aio.AioRpcError):
+            assert from_rpc(outcome).code is grpc.StatusCode.INTERNAL
+            assert outcome.code() is grpc.StatusCode.UNAVAILABLE
+        else:
+            assert isinstance(outcome, proof_pb2.SignResponse)
+            assert outcome.bundle
+
+
+@pytest.fixture
+def misconfigured(folder: Path, request: pytest.FixtureRequest) -> tuple[dict[str, str], str]:
+    """Return settings under which the service can't start, and the line that says why."""
+    path = folder / "given"
+    match request.param:
+        case "a missing key":
+            return {"OPENPRYSM_PROOF_KEY": str(path)}, f"proof: {path} can't be read"
+        case "an open key":
+            path.write_bytes(b"")
+            path.chmod(0o644)
+            return {"OPENPRYSM_PROOF_KEY": str(path)}, f"proof: {path} must have mode 0600"
+        case "no key":
+            path.touch(0o600)
+            return {"OPENPRYSM_PROOF_KEY": str(path)}, f"proof: {path} holds no unencrypted PEM key"
+        case "no store":
+            path.write_bytes(b"no database " * 100)
+            return {"OPENPRYSM_PROOF_DB": str(path)}, f"proof: {path} can't be opened as a proof store"
+    folder.chmod(0o755)
+    return {}, f"proof: {folder} must belong to this user with mode 0700"
+
+
+@pytest.mark.parametrize(
+    "misconfigured", ["a missing key", "an open key", "no key", "no store", "an open folder"], indirect=True
+)
+async def test_a_wrong_start_is_one_line_and_status_1(folder: Path, misconfigured: tuple[dict[str, str], str]) -> None:
+    environment, line = misconfigured
+    assert await told(await start(folder, **environment)) == (1, line)

@@ -1,0 +1,193 @@
+"""Signing and storing: durable, idempotent, and never one proof in another's place."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import apsw
+import pytest
+
+from proof import dsse, statement
+from proof.keys import FileSigner, ensure_key_file
+from proof.notary import ConflictError, CorruptError, Notary
+from proof.statement import RecordError
+from proof.storage import Store
+
+from .records import call, record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ID = record().request_id
+
+
+def change(folder: Path, statement_: str, *values: Any) -> None:
+    """Change a row as one who may write the file could."""
+    connection = apsw.Connection(str(folder / "proof.db"))
+    for (name,) in list(connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")):
+        connection.execute(f"DROP TRIGGER {name}")
+    connection.execute(statement_, values)
+    assert connection.changes() == 1
+    connection.close()
+
+
+def ids(folder: Path) -> set[str]:
+    connection = apsw.Connection(str(folder / "proof.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    found = {str(name) for (name,) in connection.execute("SELECT request_id FROM proof")}
+    connection.close()
+    return found
+
+
+async def test_a_proof_is_stored_when_it_is_returned(notary: Notary, signer: FileSigner, folder: Path) -> None:
+    envelope = await notary.sign(record())
+    assert envelope.payload == statement.payload(record())
+    assert dsse.signature_holds(envelope, signer.public_key)
+    assert ids(folder) == {_ID}
+    assert notary.get(_ID) == envelope
+
+
+async def test_the_same_record_again_is_the_same_bytes(notary: Notary, folder: Path) -> None:
+    first = await notary.sign(record())
+    assert dsse.to_bundle(await notary.sign(record())) == dsse.to_bundle(first)
+    again = await asyncio.gather(*(notary.sign(record()) for _ in range(30)))
+    assert {dsse.to_bundle(envelope) for envelope in again} == {dsse.to_bundle(first)}
+    assert ids(folder) == {_ID}
+
+
+async def test_another_record_under_the_same_id_is_refused_and_nothing_is_written(notary: Notary) -> None:
+    first = await notary.sign(record())
+    with pytest.raises(ConflictError):
+        await notary.sign(record(confidence=0.1))
+    assert notary.get(_ID) == first
+
+
+async def test_of_two_records_at_once_under_one_id_one_is_proven(notary: Notary) -> None:
+    outcomes = await asyncio.gather(
+        *(notary.sign(record(confidence=share / 10)) for share in range(10)), return_exceptions=True
+    )
+    signed = [outcome for outcome in outcomes if isinstance(outcome, dsse.Envelope)]
+    assert len(signed) == 1
+    assert sum(isinstance(outcome, ConflictError) for outcome in outcomes) == 9
+    assert notary.get(_ID) == signed[0]
+
+
+async def test_200_at_once_are_all_stored(notary: Notary, folder: Path) -> None:
+    envelopes = await asyncio.gather(*(notary.sign(record(number)) for number in range(200)))
+    assert ids(folder) == {record(number).request_id for number in range(200)}
+    assert [notary.get(record(number).request_id) for number in range(200)] == list(envelopes)
+
+
+async def test_a_record_that_must_not_be_signed_leaves_nothing(notary: Notary, folder: Path) -> None:
+    for bad in (record(confidence=float("nan")), record(calls=(call(),) * 17), record(request_id="x")):
+        with pytest.raises(RecordError):
+            await notary.sign(bad)
+    assert ids(folder) == set()
+
+
+async def test_a_caller_that_goes_away_takes_nobody_along(notary: Notary, folder: Path) -> None:
+    gone = [asyncio.create_task(notary.sign(record(number))) for number in range(20)]
+    stayed = [asyncio.create_task(notary.sign(record(number))) for number in range(20, 40)]
+    await asyncio.sleep(0)
+    for task in gone:
+        task.cancel()
+    assert len(await asyncio.gather(*stayed)) == 20
+    assert {record(number).request_id for number in range(20, 40)} <= ids(folder)
+    for number in range(20):  # a retry finds what was stored, or stores it
+        assert (await notary.sign(record(number))).payload == statement.payload(record(number))
+
+
+@pytest.mark.parametrize(
+    "request_id", ["", "prysm-", _ID + "0", _ID.upper(), f"{_ID}\n", "' OR 1=1--", "\x00", "%", "é"]
+)
+async def test_an_id_that_is_none_finds_nothing(notary: Notary, request_id: str) -> None:
+    await notary.sign(record())
+    assert notary.get(request_id) is None
+    assert notary.get(record(2).request_id) is None
+
+
+@pytest.mark.parametrize("column", ["payload", "signature"])
+async def test_a_changed_row_is_found_out(notary: Notary, folder: Path, column: str) -> None:
+    envelope = await notary.sign(record())
+    raw = bytearray(getattr(envelope, column))
+    raw[len(raw) // 2] ^= 1
+    change(folder, f"UPDATE proof SET {column} = ?", bytes(raw))  # noqa: S608 - our own names
+    with pytest.raises(CorruptError):
+        notary.get(_ID)
+    with pytest.raises(CorruptError):
+        await notary.sign(record())
+
+
+async def test_a_row_under_another_id_is_found_out(notary: Notary, folder: Path) -> None:
+    await notary.sign(record())
+    change(folder, "UPDATE proof SET request_id = ?", record(2).request_id)
+    with pytest.raises(CorruptError):
+        notary.get(record(2).request_id)
+
+
+async def test_a_row_of_a_key_that_nobody_knows_is_found_out(notary: Notary, folder: Path) -> None:
+    await notary.sign(record())
+    change(folder, "UPDATE proof SET keyid = ?", "SHA256:" + "A" * 43)
+    with pytest.raises(CorruptError):
+        notary.get(_ID)
+
+
+async def rotated(folder: Path) -> tuple[Notary, dsse.Envelope]:
+    """Return a notary with a new key over a proof that an old key has signed, and that proof."""
+    key, store = folder / "key.pem", partial(Store, folder / "proof.db")
+    ensure_key_file(key)
+    old = Notary(FileSigner(key), store)
+    old.start()
+    envelope = await old.sign(record())
+    await old.stop()
+    key.unlink()
+    ensure_key_file(key)
+    new = Notary(FileSigner(key), store)
+    new.start()
+    return new, envelope
+
+
+async def test_what_an_old_key_signed_stays_verifiable_and_is_not_signed_anew(folder: Path) -> None:
+    new, envelope = await rotated(folder)
+    assert new.get(_ID) == envelope
+    assert await new.sign(record()) == envelope
+    assert (await new.sign(record(2))).keyid != envelope.keyid
+    await new.stop()
+
+
+@pytest.mark.parametrize("pem", ["garbage", "another key"])
+async def test_a_key_that_was_changed_in_the_store_proves_nothing(folder: Path, pem: str) -> None:
+    new, envelope = await rotated(folder)
+    forged = b"garbage" if pem == "garbage" else (folder / "key.pub.pem").read_bytes()
+    change(folder, "UPDATE signing_key SET public_pem = ? WHERE keyid = ?", forged, envelope.keyid)
+    with pytest.raises(CorruptError):
+        new.get(_ID)
+    await new.stop()
+
+
+async def test_a_commit_that_fails_is_an_error_to_all_and_the_next_goes_through(notary: Notary, folder: Path) -> None:
+    await notary.sign(record(0))
+    connection = notary._writer._connection
+    connection.pragma("max_page_count", connection.pragma("page_count"))
+    large = tuple(call(model="m" * 256, stage="s" * 256, provider="p" * 256) for _ in range(16))
+    outcomes = await asyncio.gather(
+        *(notary.sign(record(number, calls=large)) for number in range(1, 100)), return_exceptions=True
+    )
+    failed = [number for number, outcome in enumerate(outcomes, 1) if isinstance(outcome, apsw.FullError)]
+    assert failed
+    stored = ids(folder)
+    for number, outcome in enumerate(outcomes, 1):
+        assert (record(number).request_id in stored) == isinstance(outcome, dsse.Envelope)
+    connection.pragma("max_page_count", 1 << 30)
+    assert await asyncio.gather(*(notary.sign(record(number, calls=large)) for number in failed))
+    assert len(ids(folder)) == 100
+
+
+async def test_a_notary_that_stopped_has_closed_its_file(folder: Path, signer: FileSigner) -> None:
+    running = Notary(signer, partial(Store, folder / "proof.db"))
+    running.start()
+    await running.sign(record())
+    await running.stop()
+    assert os.listdir(folder) == ["proof.db"]  # noqa: PTH208 - no -wal, no -shm: all is in the file

@@ -1,0 +1,205 @@
+"""ProofService over gRPC: Sign for the executor, Get for everybody."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import apsw
+import grpc
+import pytest
+from google.protobuf import json_format
+from hypothesis import HealthCheck, given, settings
+from opentelemetry.sdk.trace import TracerProvider
+
+from chassis import client
+from chassis.errors import ServiceError
+from chassis.interceptors import RpcInterceptor
+from chassis.telemetry import Spans
+from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
+from proof import dsse, statement, verify
+from proof.service import SERVICE, ProofServicer
+from proof.statement import Compliance, Degradation, Record
+
+from .records import call, record, records
+from .test_notary import change
+from .wire import sign_request
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from proof.keys import FileSigner
+    from proof.notary import Notary
+
+_ID = record().request_id
+
+
+@pytest.fixture
+async def stub(folder: Path, notary: Notary) -> AsyncIterator[proof_pb2_grpc.ProofServiceStub]:
+    """Return a stub of a proof service over the notary."""
+    spans = Spans(TracerProvider(shutdown_on_exit=False))
+    server = grpc.aio.server(interceptors=[RpcInterceptor(spans)])
+    servicer = ProofServicer(notary, spans)  # type: ignore[abstract] # as in the service's own main
+    proof_pb2_grpc.add_ProofServiceServicer_to_server(servicer, server)
+    server.add_insecure_port(f"unix:{folder}/s")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"unix:{folder}/s", client.options()) as channel:
+        yield proof_pb2_grpc.ProofServiceStub(channel)
+    await server.stop(None)
+
+
+async def sign(stub: proof_pb2_grpc.ProofServiceStub, given_record: Record) -> proof_pb2.SignResponse:
+    return await client.call(stub.Sign, sign_request(given_record), 10.0)
+
+
+async def get(stub: proof_pb2_grpc.ProofServiceStub, request_id: str) -> proof_pb2.GetResponse:
+    return await client.call(stub.Get, proof_pb2.GetRequest(id=request_id), 10.0)
+
+
+async def test_the_service_is_the_one_of_the_contract() -> None:
+    assert SERVICE == "openprysm.proof.v2.ProofService"
+
+
+async def test_sign_returns_a_proof_that_verifies(stub: proof_pb2_grpc.ProofServiceStub, signer: FileSigner) -> None:
+    answer = await sign(stub, record())
+    bundle = json.loads(answer.bundle)
+    assert all(check.passed for check in verify.verify(bundle, signer.public_key, None))
+    payload = dsse.from_bundle(bundle).payload
+    assert answer.proof_hash == "sha256:" + hashlib.sha256(payload).hexdigest()
+    assert answer.keyid == signer.keyid
+    assert not answer.HasField("log_entry")
+
+
+async def test_a_retry_gets_the_same_bytes(stub: proof_pb2_grpc.ProofServiceStub) -> None:
+    first, again = await sign(stub, record()), await sign(stub, record())
+    assert first.SerializeToString(deterministic=True) == again.SerializeToString(deterministic=True)
+
+
+async def test_another_record_under_the_same_id_is_refused(stub: proof_pb2_grpc.ProofServiceStub) -> None:
+    await sign(stub, record())
+    with pytest.raises(ServiceError) as caught:
+        await sign(stub, record(policy="balanced"))
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.ALREADY_EXISTS, "invalid_request")
+    assert caught.value.message == "request_id: another record is signed under it"
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"request_id": ""}, "request_id"),
+        ({"calls": ()}, "calls"),
+        ({"calls": (call(),) * 17}, "calls"),
+        ({"calls": (call(input_digest=b"x"),)}, "calls[0].input_digest"),
+        ({"confidence": float("nan")}, "confidence"),
+        ({"agreement": float("-inf")}, "agreement"),
+        ({"k": -(2**31)}, "k"),
+        ({"transcript_sha256": b""}, "transcript_sha256"),
+        ({"strategy": "x" * (1 << 20)}, "strategy"),
+        ({"compliance": Compliance(b"", "", "")}, "compliance.decision_sha256"),
+        ({"degradations": (Degradation("a", "b", "c"),) * 10_000}, "degradations"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_a_record_that_must_not_be_signed_is_refused_by_name(
+    stub: proof_pb2_grpc.ProofServiceStub, fields: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ServiceError) as caught:
+        await sign(stub, record(**fields))
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "invalid_request")
+    assert caught.value.message.startswith(f"{named}: must ")
+
+
+async def test_get_shows_the_proof_and_its_summary(stub: proof_pb2_grpc.ProofServiceStub, signer: FileSigner) -> None:
+    full = record(
+        calls=(call(), call(status="failed", model="grok-4"), call(model="claude-opus-4.5"), call()),
+        degradations=(Degradation("propose", "timeout", "grok-4"),),
+    )
+    signed = await sign(stub, full)
+    answer = await get(stub, _ID)
+    assert (answer.verified, answer.request_id, answer.version) == (True, _ID, 2)
+    assert json_format.MessageToDict(answer.proof) == json.loads(signed.bundle)
+    assert all(check.passed for check in verify.verify(json_format.MessageToDict(answer), signer.public_key, None))
+    entry = answer.entry
+    assert (entry.proof_hash, entry.keyid) == (signed.proof_hash, signer.keyid)
+    assert (entry.created, entry.policy, entry.strategy) == (1_790_000_000, "depth", "ensemble_moa")
+    assert list(entry.models) == ["gpt-5.2", "claude-opus-4.5"]
+    assert (entry.calls, entry.degraded) == (4, True)
+    assert (entry.agreement, entry.confidence, entry.confidence_source) == (0.9, 0.85, "agreement")
+    assert entry.cost_usd == 6e-6
+    assert not entry.HasField("log_index")
+
+
+async def test_what_was_not_compared_has_no_agreement(stub: proof_pb2_grpc.ProofServiceStub) -> None:
+    await sign(stub, record(agreement=None, calls=(call(cost_pico_usd=None),)))
+    entry = (await get(stub, _ID)).entry
+    assert not entry.HasField("agreement")
+    assert (entry.cost_usd, entry.degraded) == (0.0, False)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(given_record=records)
+async def test_any_good_record_is_signed_as_it_is_and_shown(
+    stub: proof_pb2_grpc.ProofServiceStub, given_record: Record
+) -> None:
+    answer = await sign(stub, given_record)
+    assert dsse.from_bundle(json.loads(answer.bundle)).payload == statement.payload(given_record)
+    assert (await get(stub, given_record.request_id)).entry.calls == len(given_record.calls)
+
+
+@pytest.mark.parametrize("request_id", ["", "nope", _ID, _ID.upper(), f"{_ID} ", "' OR 1=1--", "\x00", "x" * 10_000])
+async def test_an_unknown_id_is_not_found(stub: proof_pb2_grpc.ProofServiceStub, request_id: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        await get(stub, request_id)
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.NOT_FOUND, "proof_not_found")
+
+
+async def test_a_tampered_proof_is_data_loss_and_never_verified(
+    stub: proof_pb2_grpc.ProofServiceStub, folder: Path
+) -> None:
+    signed = await sign(stub, record())
+    payload = dsse.from_bundle(json.loads(signed.bundle)).payload
+    change(folder, "UPDATE proof SET payload = ?", payload.replace(b'"confidence":"0.85', b'"confidence":"0.95'))
+    for tried in (get(stub, _ID), sign(stub, record())):
+        with pytest.raises(ServiceError) as caught:
+            await tried
+        assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.DATA_LOSS, "orchestration_error")
+        assert caught.value.message == "the stored proof does not verify"
+
+
+async def test_when_a_commit_fails_the_caller_gets_an_error_without_its_text(
+    stub: proof_pb2_grpc.ProofServiceStub, notary: Notary
+) -> None:
+    connection = notary._writer._connection
+    connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(ServiceError) as caught:
+        await sign(stub, record())
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.INTERNAL, "orchestration_error")
+    assert "readonly" not in str(caught.value)
+    with pytest.raises(ServiceError, match="proof_not_found"):
+        await get(stub, _ID)
+    connection.execute("PRAGMA query_only = OFF")
+    assert (await sign(stub, record())).bundle
+    assert (await get(stub, _ID)).verified
+
+
+async def test_a_file_that_is_locked_away_does_not_stop_readers(
+    stub: proof_pb2_grpc.ProofServiceStub, folder: Path
+) -> None:
+    await sign(stub, record())
+    other = apsw.Connection(str(folder / "proof.db"))
+    other.execute("BEGIN IMMEDIATE")
+    assert (await get(stub, _ID)).verified
+    other.execute("ROLLBACK")
+    other.close()
+
+
+@pytest.mark.parametrize("method", ["Verify", "GetCheckpoint", "GetConsistencyProof", "GetTile", "GetTrust"])
+async def test_what_comes_with_the_log_is_unimplemented_until_then(
+    stub: proof_pb2_grpc.ProofServiceStub, method: str
+) -> None:
+    request = getattr(proof_pb2, f"{method}Request")()
+    with pytest.raises(ServiceError) as caught:
+        await client.call(getattr(stub, method), request, 10.0)
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.UNIMPLEMENTED, "not_found")
