@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := UV_PYTHON=$(CURDIR)/$(BIN)/python $(BIN)/uv --quiet
-UV_VERSION := 0.13.9
+UV_VERSION := 0.13.8
 COOLDOWN_DAYS := 7
 
 # The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …

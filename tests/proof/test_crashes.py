@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -32,11 +33,15 @@ _BEFORE_THE_KILL = 150
 
 
 async def start(folder: Path, **environment: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "proof"),
-        env={**os.environ, "OPENPRYSM_STATE": str(folder), **environment},
-        stderr=asyncio.subprocess.PIPE,
-    )
+    # The log goes to a file: a pipe that nobody reads would fill up and hold the process.
+    with tempfile.TemporaryFile() as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "proof"),
+            env={**os.environ, "OPENPRYSM_STATE": str(folder), **environment},
+            stderr=log,
+        )
+        _logs[process.pid] = os.dup(log.fileno())
+    return process
 
 
 @asynccontextmanager
@@ -49,8 +54,10 @@ async def connected(folder: Path) -> AsyncIterator[proof_pb2_grpc.ProofServiceSt
 async def told(process: asyncio.subprocess.Process) -> tuple[int | None, str]:
     """Return the exit status and the last line of a process that ends."""
     async with asyncio.timeout(_PATIENCE_S):
-        _, log = await process.communicate()
-    return process.returncode, (log.decode().splitlines() or [""])[-1]
+        await process.wait()
+    with os.fdopen(_logs.pop(process.pid)) as log:
+        log.seek(0)
+        return process.returncode, (log.read().splitlines() or [""])[-1]
 
 
 async def test_whatever_was_acknowledged_survives_kill_9(folder: Path) -> None:
