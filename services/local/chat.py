@@ -78,14 +78,19 @@ def parse(raw: bytes) -> Ask:
     for name in said.keys() - _PASSED:
         raise ChatError(400, f"{name[:64]}: not offered here", "unsupported_parameter")
     _check_messages(said.get("messages"))
-    limit = said.get("max_tokens", 1)
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise ChatError(400, "max_tokens: must be a positive integer")
+    _check_integer(said, "max_tokens", 1, (1 << 31) - 1)
+    _check_integer(said, "top_logprobs", 0, 20)
     return Ask(model, stream, said)
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _check_integer(said: dict[str, Any], name: str, least: int, most: int) -> None:
+    value = said.get(name, least)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ChatError(400, f"{name}: must be an integer from {least} to {most}")
 
 
 def _check_messages(messages: Any) -> None:

@@ -106,10 +106,9 @@ def _answer(engine: Any, request: dict[str, Any], stop: threading.Event, out: IO
     try:
         # Progress is asked for to be called, and so able to stop, while the prompt is still being read.
         engine.handle_chat_completions({**request, "stream": True, "return_progress": True}, pass_on)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
+        # Thrown while it reads the request; what fails later comes as an error to `pass_on`.
         _send(out, {"error": {"code": 400, "message": str(error), "type": "invalid_request_error"}})
-    except RuntimeError as error:
-        _send(out, {"error": {"code": 500, "message": str(error), "type": "server_error"}})
     _send(out, {"done": True})
 
 

@@ -134,7 +134,7 @@ class Notary:
             try:
                 stored = await loop.run_in_executor(self._thread, self._writer.add, entries)
             except Exception as error:  # noqa: BLE001 - it is handed to the callers
-                # Nothing of the batch is stored: every caller learns it, and may try again.
+                # Nothing of the batch is acknowledged: every caller learns it, and may try again.
                 _log.exception("commit_failed", entries=len(entries))
                 for pending in batch:
                     if not pending.done.done():

@@ -119,8 +119,8 @@ class Store:
     def add(self, entries: Sequence[Entry]) -> list[Envelope]:
         """Store the entries in one transaction and return what is now stored under each one's id.
 
-        An id that was there already keeps its proof. When this returns, everything is on disk; when it raises,
-        or the process dies within, nothing of it is.
+        An id that was there already keeps its proof. When this returns, everything is on disk. When it raises, or the
+        process dies within, all of it may be there after a restart, or nothing: who asks again finds out.
         """
         stored = []
         connection = self._connection

@@ -29,10 +29,10 @@ PROGRAM = Path(__file__).with_name("program.py")
 class Child:
     """The process, its log and its folder."""
 
-    def __init__(self, folder: Path, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, folder: Path, address: str, process: asyncio.subprocess.Process) -> None:
         self.folder = folder
         self.process = process
-        self.channel = grpc.aio.insecure_channel(f"unix:{folder}/planner.sock")
+        self.channel = grpc.aio.insecure_channel(address)
 
     async def plan(self, policy: str = "") -> planner_pb2.PlanResponse:
         stub = planner_pb2_grpc.PlannerServiceStub(self.channel)
@@ -70,17 +70,18 @@ class Child:
 
 
 @asynccontextmanager
-async def child(folder: Path, **environment: str) -> AsyncIterator[Child]:
-    """Start the program and wait until it serves."""
+async def child(folder: Path, address: str | None = None, **environment: str) -> AsyncIterator[Child]:
+    """Start the program and wait until it serves, on `planner.sock` in the folder or elsewhere."""
+    address = address or f"unix:{folder}/planner.sock"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(PROGRAM),
         str(folder),
-        f"unix:{folder}/planner.sock",
+        address,
         env={**os.environ, **environment},
         stderr=asyncio.subprocess.PIPE,
     )
-    running = Child(folder, process)
+    running = Child(folder, address, process)
     try:
         async with aclosing(running.watch()) as watch:
             async for status in watch:

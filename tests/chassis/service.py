@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -36,6 +37,12 @@ SERVICES = (PLANNER, EXECUTOR)
 CANARY = "canary-7f3a"
 #: Seconds after which what has not happened never will.
 PATIENCE_S = 10.0
+
+
+def free_address() -> str:
+    """Return a TCP address that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 async def _echo(request: planner_pb2.PlanRequest) -> planner_pb2.PlanResponse:

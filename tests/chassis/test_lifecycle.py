@@ -6,19 +6,25 @@ import asyncio
 import json
 import socket
 import sys
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+import pytest_asyncio
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from chassis import client
 from chassis.config import Settings
+from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
 
 from .process import NOT_SERVING, PROGRAM, SERVING, child
-from .service import CANARY, PATIENCE_S, SERVICES, serving
+from .service import CANARY, PATIENCE_S, SERVICES, free_address, serving
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import AsyncIterator
 
     from .service import Service
 
@@ -49,6 +55,39 @@ async def test_requests_are_taken_while_balancers_have_not_noticed_yet(folder: P
         assert (await stopping)[0] == 0
 
 
+async def test_a_rolling_restart_costs_callers_nothing(folder: Path) -> None:
+    """What has reached the old server, but not its handlers, when that begins to stop is asked of the other."""
+    addresses = [free_address(), free_address()]
+    answered = 0
+
+    async def load(stub: planner_pb2_grpc.PlannerServiceStub) -> None:
+        nonlocal answered
+        while True:
+            await client.call(stub.Plan, planner_pb2.PlanRequest(), PATIENCE_S)
+            answered += 1
+
+    async def until_answered(more: int) -> None:
+        enough = answered + more
+        while answered < enough:
+            await asyncio.sleep(0)
+
+    target = "ipv4:" + ",".join(addresses)
+    async with AsyncExitStack() as stack:
+        replicas = [
+            await stack.enter_async_context(child(folder, address, OPENPRYSM_LOG_LEVEL="error"))
+            for address in addresses
+        ]
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(target, client.options()))
+        callers = [asyncio.create_task(load(planner_pb2_grpc.PlannerServiceStub(channel))) for _ in range(60)]
+        await until_answered(500)
+        assert (await replicas[0].stop())[0] == 0
+        await until_answered(500)
+        assert not [caller.exception() for caller in callers if caller.done()]
+        for caller in callers:
+            caller.cancel()
+        await asyncio.gather(*callers, return_exceptions=True)
+
+
 async def test_what_takes_longer_than_the_grace_is_cancelled(folder: Path) -> None:
     async with child(folder, OPENPRYSM_STOP_GRACE_S="0.1") as running:
         request = asyncio.create_task(running.plan("wait"))
@@ -75,32 +114,43 @@ async def test_a_dead_collector_does_not_hold_up_the_stop(folder: Path) -> None:
         assert (await running.stop())[0] == 0
 
 
-async def test_no_exceptions_text_reaches_log_or_spans(folder: Path) -> None:
-    (folder / "canary").write_text(CANARY)
-    async with child(folder) as running:
-        for way in ("crash", "leak", "refuse"):
-            await asyncio.gather(running.plan(way), return_exceptions=True)
-        _, log = await running.stop()
-    assert CANARY not in json.dumps(log) + running.spans()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def left() -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+    """Yield the log and the spans of a service that was asked in every way."""
+    with tempfile.TemporaryDirectory(prefix="ch") as path:
+        folder = Path(path)
+        (folder / "canary").write_text(CANARY)
+        async with child(folder) as running:
+            for way in ("", "refuse", "crash", "leak"):
+                await asyncio.gather(running.plan(way), return_exceptions=True)
+            _, log = await running.stop()
+        yield log, running.spans()
+
+
+async def test_no_exceptions_text_reaches_log_or_spans(left: tuple[list[dict[str, Any]], str]) -> None:
+    log, spans = left
+    assert CANARY not in json.dumps(log) + spans
     crashes = [line for line in log if line.get("error_type") == "ValueError"]
     assert [line["event"] for line in crashes] == ["unexpected_exception", "Task exception was never retrieved"]
     assert crashes[0]["error_at"][-1].startswith("_crash:")
 
 
-async def test_each_request_leaves_one_line_with_its_trace(folder: Path) -> None:
-    async with child(folder) as running:
-        await running.plan()
-        await asyncio.gather(running.plan("refuse"), return_exceptions=True)
-        _, log = await running.stop()
+async def test_each_request_leaves_one_line_with_its_trace(left: tuple[list[dict[str, Any]], str]) -> None:
+    log, spans = left
     lines = [line for line in log if line["event"] == "rpc"]
-    assert [(line["code"], line["reason"]) for line in lines] == [("OK", None), ("UNAVAILABLE", "overloaded")]
+    assert [(line["code"], line["reason"]) for line in lines] == [
+        ("OK", None),
+        ("UNAVAILABLE", "overloaded"),
+        ("INTERNAL", "orchestration_error"),
+        ("OK", None),
+    ]
     for line in lines:
         assert line["method"] == "/openprysm.planner.v1.PlannerService/Plan"
         assert line["duration_ms"] > 0
         assert (line["service"], line["level"]) == ("test", "info")
-        assert {"timestamp", "trace_id", "span_id"} <= line.keys()
-        assert f'"0x{line["trace_id"]}"' in running.spans()
-        assert f'"0x{line["span_id"]}"' in running.spans()
+        assert "timestamp" in line
+        assert f'"0x{line["trace_id"]}"' in spans
+        assert f'"0x{line["span_id"]}"' in spans
 
 
 async def test_a_taken_port_is_one_line_and_status_1(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from chassis import client
 from chassis.config import Settings
 from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
 
-from .service import PATIENCE_S, serving
+from .service import PATIENCE_S, free_address, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -71,11 +70,6 @@ class Authority:
             tls_key=self._write(f"{name}-key.pem", pem),
             tls_ca=self.certificate,
         )
-
-
-def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 @pytest.fixture

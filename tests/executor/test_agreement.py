@@ -88,6 +88,7 @@ DIFFERENT = [
     ("Yes, it is.", "No, it is not."),
     ("Yes", "The answer is no."),
     ("True", "False"),
+    ("yes, the sum of two odd numbers is even", "no, the sum of two odd numbers is even"),
     ("A", "B"),
     ("(A)", "The answer is B."),
     ("A) London", "B) Paris"),

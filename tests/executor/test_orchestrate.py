@@ -147,6 +147,17 @@ def test_nobody_answering_in_time_is_a_deadline_and_no_failure_of_models(lab: La
         run_plan(lab, {name: [lab.hangs()] for name in "abcfx"}, strategy)
 
 
+def test_nobody_answering_in_time_without_stand_ins_is_a_deadline_too(lab: Lab) -> None:
+    world = lab.world({name: [lab.hangs()] for name in "abc"})
+    with pytest.raises(DeadlineError):
+        world.do(execute(lab.moa(fallbacks=""), None, world.edges, world.clock() + 10, None))
+
+
+def test_a_deadline_that_passed_after_a_refusal_is_a_deadline(lab: Lab) -> None:
+    with pytest.raises(DeadlineError):
+        run_plan(lab, {"a": [lab.fails("rejected")], "f": [lab.hangs()]})
+
+
 def test_a_refusal_among_time_outs_before_the_deadline_is_a_failure_of_models(lab: Lab) -> None:
     script = {"a": [lab.hangs()], "f": [lab.fails("rejected")]}
     with pytest.raises(AllFailedError, match=r"^1 rejected, 1 timeout$"):

@@ -31,6 +31,8 @@ def test_a_request_passes_on_what_the_engine_knows_and_drops_what_says_nothing()
         json.dumps({**HELLO, "max_tokens": 0}).encode(),
         json.dumps({**HELLO, "max_tokens": True}).encode(),
         json.dumps({**HELLO, "max_tokens": 1.5}).encode(),
+        json.dumps({**HELLO, "max_tokens": 1 << 31}).encode(),
+        json.dumps({**HELLO, "logprobs": True, "top_logprobs": 21}).encode(),
         b'{"model": "m"}',
         b'{"model": "m", "messages": []}',
         b'{"model": "m", "messages": {}}',

@@ -99,6 +99,7 @@ async def test_an_answer_keeps_to_a_schema(service: Service) -> None:
         (body("word " * 5000, stream=True), 400, "context_length_exceeded", "exceeds the available context size"),
         (body(temperature="hot"), 400, None, "temperature"),
         (body(n=2), 400, None, "n"),
+        (body("\ud800"), 400, None, "parse"),
         (body(response_format={"type": "json_schema", "json_schema": {"schema": {"type": "no"}}}), 400, None, "schema"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import tracemalloc
@@ -9,6 +10,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 
 from executor.chat import CallError
 from executor.providers.http import MAX_RESPONSE_BYTES
@@ -101,8 +103,8 @@ async def test_the_pause_that_a_rate_limit_asks_for_is_read_when_it_is_seconds(
         b"<html>",
         BYTES[:-5],
         b'"\xff"',
-        b'{"choices": NaN}',
-        b'{"choices": -Infinity}',
+        BYTES[:-1] + b', "n": NaN}',
+        BYTES[:-1] + b', "n": -Infinity}',
         b"9" * 6000,
         b"[" * 200_000,
         b'{"a":' * 200_000,
@@ -208,7 +210,30 @@ async def test_a_provider_that_echoes_our_key_is_not_quoted(
 
 async def test_cookies_of_a_provider_are_not_kept(upstream: Upstream, client: aiohttp.ClientSession) -> None:
     upstream.answers(GOOD, headers={"set-cookie": "session=1"})
-    provider = OpenAICompatible(client, upstream.url, None)
+    provider = OpenAICompatible(client, upstream.url.replace("127.0.0.1", "localhost"), None)
     await provider.chat(upstream.request)
     await provider.chat(upstream.request)
     assert "cookie" not in upstream.seen[1].headers
+
+
+async def test_a_proxy_of_the_environment_is_not_used(
+    upstream: Upstream, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    upstream.answers(GOOD)
+    assert (await OpenAICompatible(client, upstream.url, None).chat(upstream.request)).text == "Paris"
+
+
+async def test_many_calls_run_at_once(upstream: Upstream, client: aiohttp.ClientSession) -> None:
+    everybody = asyncio.Barrier(120)
+
+    async def handle(_request: web.BaseRequest) -> web.StreamResponse:
+        await everybody.wait()
+        return web.json_response(GOOD)
+
+    upstream.handler = handle
+    provider = OpenAICompatible(client, upstream.url, None)
+    async with asyncio.timeout(20):
+        replies = await asyncio.gather(*(provider.chat(upstream.request) for _ in range(120)))
+    assert {reply.text for reply in replies} == {"Paris"}
