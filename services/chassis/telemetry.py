@@ -43,6 +43,7 @@ class Span:
 
     def __init__(self, span: trace.Span) -> None:
         self._span = span
+        self._failed = False
         context = span.get_span_context()
         #: 32 hex digits.
         self.trace_id = trace.format_trace_id(context.trace_id)
@@ -55,7 +56,10 @@ class Span:
             self._span.set_attributes(attributes)
 
     def fail(self, reason: str) -> None:
-        """Mark the span as failed, with a typed reason as `error.type`."""
+        """Mark the span as failed, with a typed reason as `error.type`; the first reason stays."""
+        if self._failed:
+            return
+        self._failed = True
         self._span.set_status(Status(StatusCode.ERROR, reason))
         self._span.set_attribute("error.type", reason)
 

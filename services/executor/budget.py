@@ -17,9 +17,10 @@ class Ledger:
         #: Settled so far.
         self.spent = 0
 
-    def reserve(self, worst: int, *, force: bool = False) -> bool:
-        """Set `worst` aside when it fits, or when `force` is set: the first call of a request always runs."""
-        if not force and self._limit is not None and self.spent + self._reserved + worst > self._limit:
+    def reserve(self, worst: int) -> bool:
+        """Set `worst` aside when it fits, or when nothing is spent or promised yet: a budget narrows and never errs."""
+        promised = self.spent + self._reserved
+        if promised and self._limit is not None and promised + worst > self._limit:
             return False
         self._reserved += worst
         return True

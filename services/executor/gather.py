@@ -32,9 +32,7 @@ async def gather(calls: Sequence[Coroutine[None, None, Reply]]) -> list[Reply | 
     loop = asyncio.get_running_loop()
     began = loop.time()
     tasks = [asyncio.ensure_future(call) for call in calls]
-    quorum = math.ceil(len(tasks) * _QUORUM) if len(tasks) != _PAIR else 1
-    least, factor = (_PAIR_GRACE_S, _PAIR_GRACE_FACTOR) if len(tasks) == _PAIR else (_GRACE_S, _GRACE_FACTOR)
-    pending, answered = set(tasks), 0
+    pending, answered, alive = set(tasks), 0, len(tasks)
     until: float | None = None
     try:
         while pending and (until is None or loop.time() < until):
@@ -44,9 +42,10 @@ async def gather(calls: Sequence[Coroutine[None, None, Reply]]) -> list[Reply | 
             for task in ended:
                 if not isinstance(task.exception(), CallError):
                     task.result()  # a fault of ours goes on: it is not to be taken for a model's
-            answered += sum(task.exception() is None for task in ended)
-            if until is None and answered >= quorum:
-                until = loop.time() + max(least, factor * (loop.time() - began))
+            answers = sum(task.exception() is None for task in ended)
+            answered, alive = answered + answers, alive - (len(done) - answers)
+            if until is None and (grace := _grace(answered, alive, loop.time() - began)) is not None:
+                until = loop.time() + grace
     finally:
         for task in pending:
             task.cancel()
@@ -54,6 +53,21 @@ async def gather(calls: Sequence[Coroutine[None, None, Reply]]) -> list[Reply | 
         # the text of an exception that nobody looked at.
         await asyncio.gather(*tasks, return_exceptions=True)
     return [None if task.cancelled() else _outcome(task) for task in tasks]
+
+
+def _grace(answered: int, alive: int, took: float) -> float | None:
+    """Return the seconds that are still waited, or None while the answers are too few.
+
+    Args:
+        answered: how many have.
+        alive: how many have answered or still may; a failure makes the quorum smaller.
+        took: seconds so far.
+    """
+    if not answered or answered < (1 if alive == _PAIR else math.ceil(alive * _QUORUM)):
+        return None
+    if alive == _PAIR:
+        return max(_PAIR_GRACE_S, _PAIR_GRACE_FACTOR * took)
+    return max(_GRACE_S, _GRACE_FACTOR * took)
 
 
 def _outcome(task: asyncio.Future[Reply]) -> Reply | CallError:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: Seconds that planning and signing may take: they are quick or they are broken.
 _PLAN_S: Final = 5.0
 _SIGN_S: Final = 10.0
+#: Seconds, and share of the request's time, that are kept back for signing.
+_KEEP_S: Final = 0.5
+_KEEP_SHARE: Final = 0.05
 
 
 class NoProviderError(Exception):
@@ -213,7 +216,9 @@ class Orchestrator:
         with self._edges.spans.start("plan", {"gen_ai.operation.name": "plan", "prysm.policy": request.policy}):
             plan = await self._planner.plan(request, offer, min(_PLAN_S, deadline - clock()))
         task = Task(plan, request.messages, request.max_tokens, request.temperature)
-        outcome = await execute(task, request.max_cost, self._edges, deadline, observer, began)
+        # An answer that comes too late to be signed would be paid for and lost.
+        signing = min(_KEEP_S, (deadline - began) * _KEEP_SHARE)
+        outcome = await execute(task, request.max_cost, self._edges, deadline - signing, observer, began)
         nonce = self._chance.token_bytes(transcript.NONCE_BYTES)
         written = transcript.write(request_id, request.messages, outcome.answer.text, outcome.stages, nonce)
         with self._edges.spans.start("prysm.proof.sign", {}):

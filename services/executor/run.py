@@ -33,6 +33,8 @@ _MAX_PAUSE_S: Final = 2.0
 #: Share of the remaining time that a call may take while there is somebody to ask after it.
 _SHARE_WITH_FALLBACK: Final = 0.6
 _MIN_CALL_S: Final = 0.01
+#: A call that was given less time than this says nothing about its model's health when it is late.
+_FAIR_S: Final = 5.0
 #: Counts beyond these are absurd: a token has at least a byte, and an answer was limited.
 _TOKEN_SLACK: Final = 1_000
 _HIDDEN_REASONING: Final = 4
@@ -231,8 +233,6 @@ class Run:
                 failures.append((model, error))
                 if error.reason == "circuit_open":
                     passed_over.append(model)
-                elif even_if_open:
-                    break
                 continue
             for failed, failure in failures:
                 if failed.id != model.id:  # else it was passed over first, and answered after all
@@ -258,7 +258,7 @@ class Run:
         if len(self.stages) >= MAX_CALLS:
             raise CallError("call_limit", f"a request makes at most {MAX_CALLS} model calls")
         worst = self._cost(model, _prompt_estimate(messages), self.task.max_tokens)
-        if not self._ledger.reserve(worst, force=not self.stages):
+        if not self._ledger.reserve(worst):
             raise CallError("budget", "max_cost_usd leaves no room for this call")
         if not edges.breakers.admits(model.id) and not even_if_open:
             self._ledger.settle(worst, 0)
@@ -287,9 +287,9 @@ class Run:
                 edges.breakers.succeeded(model.id)
                 return Reply(reply.text, reply.finish_reason, model, stage.index)
             except TimeoutError as late:
-                raise self._failed(stage, CallError("timeout", "no answer in time", worked=True)) from late
+                raise self._failed(stage, CallError("timeout", "no answer in time", worked=True), seconds) from late
             except CallError as error:
-                raise self._failed(stage, error) from error.__cause__
+                raise self._failed(stage, error, seconds) from error.__cause__
             except asyncio.CancelledError:
                 self._abandoned(stage, "cancelled", "cancelled", "the answer was not waited for")
                 raise
@@ -317,12 +317,15 @@ class Run:
         self._guess(stage)
         self._edges.breakers.released(stage.model.id)
 
-    def _failed(self, stage: Stage, error: CallError) -> CallError:
+    def _failed(self, stage: Stage, error: CallError, seconds: float) -> CallError:
         stage.status = "failed"
         stage.error_reason, stage.error_message = error.reason, error.message
         if error.worked and not stage.prompt_tokens:
             self._guess(stage)
-        self._edges.breakers.failed(stage.model.id, error.reason)
+        if error.reason == "timeout" and seconds < _FAIR_S:
+            self._edges.breakers.released(stage.model.id)
+        else:
+            self._edges.breakers.failed(stage.model.id, error.reason)
         return error
 
     def _cost(self, model: Model, prompt_tokens: int, completion_tokens: int) -> int:

@@ -10,16 +10,31 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from chassis.config import Address, Settings
+from executor.providers.http import is_metadata_address
 
 
 def _check_url(value: str) -> str:
     """Accept the URL of a provider: set by the operator, and never by a client."""
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+    host = (parts.hostname or "").rstrip(".")
+    try:
+        whole = parts.port is None or parts.port > 0
+    except ValueError:
+        whole = False
+    if parts.scheme not in {"http", "https"} or not (host and whole) or parts.query or parts.fragment or parts.username:
         raise ValueError("must be http(s)://host[:port][/path] without user, query or fragment")
-    if parts.hostname.startswith("169.254.") or parts.hostname in {"metadata.google.internal", "fd00:ec2::254"}:
+    if is_metadata_address(host) or host == "metadata.google.internal":
         raise ValueError("must not be the address of a cloud's metadata service")
     return value
+
+
+def _check_key(value: object) -> object:
+    """Accept a key as files and shells hand it over, with white space around it, but with none inside."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip().isprintable() or " " in value.strip():
+        raise ValueError("must be one line without spaces")
+    return value.strip()
 
 
 def _split_models(value: object) -> object:
@@ -32,6 +47,7 @@ def _split_models(value: object) -> object:
     return {name.strip(): url.strip() for name, _, url in pairs}
 
 
+Key = Annotated[SecretStr, BeforeValidator(_check_key)]
 BaseUrl = Annotated[str, AfterValidator(_check_url)]
 
 
@@ -49,19 +65,19 @@ class ExecutorSettings(Settings):
     #: Models on the operator's own OpenAI-compatible servers: id=url, each URL up to and including `/v1`.
     models: Annotated[dict[str, BaseUrl], NoDecode, BeforeValidator(_split_models)] = Field(default_factory=dict)
     #: Sent to those servers as bearer token.
-    models_api_key: SecretStr | None = None
+    models_api_key: Key | None = None
     #: Key digests and their pepper, see chassis.identity; default `keys.json` and `key-pepper` in the state folder.
     keys_file: Path | None = None
     key_pepper_file: Path | None = None
     #: Seconds that a request may take when its caller sets no deadline.
     request_timeout_s: float = Field(120.0, gt=0)
 
-    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
-    anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
-    google_api_key: SecretStr | None = Field(None, validation_alias="GEMINI_API_KEY")
-    mistral_api_key: SecretStr | None = Field(None, validation_alias="MISTRAL_API_KEY")
-    deepseek_api_key: SecretStr | None = Field(None, validation_alias="DEEPSEEK_API_KEY")
-    xai_api_key: SecretStr | None = Field(None, validation_alias="XAI_API_KEY")
+    openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY")
+    anthropic_api_key: Key | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    google_api_key: Key | None = Field(None, validation_alias="GEMINI_API_KEY")
+    mistral_api_key: Key | None = Field(None, validation_alias="MISTRAL_API_KEY")
+    deepseek_api_key: Key | None = Field(None, validation_alias="DEEPSEEK_API_KEY")
+    xai_api_key: Key | None = Field(None, validation_alias="XAI_API_KEY")
 
     openai_base_url: BaseUrl = "https://api.openai.com/v1"
     anthropic_base_url: BaseUrl = "https://api.anthropic.com"

@@ -97,7 +97,8 @@ async def test_a_handlers_notes_stand_in_the_line_of_its_own_request(service: Se
         await asyncio.gather(service.plan("single"), service.plan("debate"))
         service.answer = unnoted
         await service.plan()
-    assert [line.get("strategy") for line in logs] == ["single", "debate", None]
+    assert {line.get("strategy") for line in logs[:2]} == {"single", "debate"}  # in whichever order they ended
+    assert logs[2].get("strategy") is None
 
 
 async def unnoted(_request: planner_pb2.PlanRequest) -> planner_pb2.PlanResponse:

@@ -26,15 +26,19 @@ def test_settling_gives_back_what_was_not_used() -> None:
 
 def test_a_refused_reservation_leaves_nothing_behind() -> None:
     ledger = Ledger(100)
-    assert not ledger.reserve(101)
-    assert ledger.reserve(100)
+    assert ledger.reserve(1)
+    assert not ledger.reserve(100)
+    assert ledger.reserve(99)
 
 
-def test_force_reserves_what_does_not_fit_and_it_counts() -> None:
+def test_while_nothing_is_spent_or_promised_a_call_runs_whatever_it_may_cost_and_it_counts() -> None:
     ledger = Ledger(100)
-    assert ledger.reserve(1000, force=True)
+    assert ledger.reserve(1000)
     assert not ledger.reserve(1)
+    ledger.settle(1000, 0)
+    assert ledger.reserve(1000)
     ledger.settle(1000, 99)
+    assert not ledger.reserve(1000)
     assert ledger.reserve(1)
 
 
@@ -54,8 +58,11 @@ def test_spent_and_promised_never_exceed_the_limit(limit: int, steps: list[tuple
     ledger, open_calls = Ledger(limit), list[int]()
     for reserves, worst, used in steps:
         if reserves:
+            first = not ledger.spent and not any(open_calls)
             if ledger.reserve(worst):
                 open_calls.append(worst)
+                if first:  # the one call that always runs is what the limit means then
+                    limit = max(limit, worst)
         elif open_calls:
             settled = open_calls.pop(worst % len(open_calls))
             ledger.settle(settled, int(settled * used))

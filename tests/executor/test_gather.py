@@ -107,9 +107,13 @@ def test_a_straggler_is_cancelled_and_settled_before_the_outcomes_are_there(worl
     assert calls.running == 0
 
 
-def test_a_failure_is_no_part_of_a_quorum(world: World, calls: Calls) -> None:
-    outcomes = world.do(gather([calls.fails("x", 1), calls.says("y", 1), calls.says("z", 100)]))
-    assert names(outcomes) == ["x", "y", "z"]
+@pytest.mark.parametrize(("late", "waited_for"), [(10, True), (100, False)])
+def test_a_failure_leaves_a_smaller_quorum_with_the_grace_of_a_pair(
+    world: World, calls: Calls, late: int, waited_for: bool
+) -> None:
+    outcomes = world.do(gather([calls.fails("x", 1), calls.says("y", 1), calls.says("z", late)]))
+    assert names(outcomes[:2]) == ["x", "y"]
+    assert (outcomes[2] is not None) is waited_for
 
 
 def test_a_straggler_that_fails_while_it_is_cancelled_is_a_failure(world: World, calls: Calls) -> None:

@@ -104,12 +104,12 @@ def test_a_model_that_answers_after_all_was_not_replaced(lab: Lab) -> None:
     assert [(item.reason, item.model) for item in run.degradations] == [("rejected", "b")]
 
 
-def test_when_every_breaker_is_open_one_model_is_asked_and_no_more(lab: Lab) -> None:
-    world = lab.world({"a": [lab.fails("rejected")]})
+def test_when_every_breaker_is_open_the_models_are_asked_after_all_one_after_another(lab: Lab) -> None:
+    world = lab.world({"a": [lab.fails("rejected")], "b": [lab.fails("rejected")]})
     world.break_open("a", "b")
-    with pytest.raises(AllFailedError, match=r"^2 circuit_open, 1 rejected$"):
+    with pytest.raises(AllFailedError, match=r"^2 circuit_open, 2 rejected$"):
         ask(world, world.run(lab.task()), lab, "ab")
-    assert world.asked == ["a"]
+    assert world.asked == ["a", "b"]
 
 
 def test_failures_open_a_breaker_for_the_next_request(lab: Lab) -> None:

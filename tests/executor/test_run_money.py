@@ -160,7 +160,9 @@ CALLS = st.lists(
 
 @settings(deadline=None)
 @given(calls=CALLS, limit=st.integers(1, 20_000))
-def test_calls_at_once_never_overrun_a_budget_but_for_the_first(lab: Lab, calls: list[Call], limit: int) -> None:
+def test_calls_at_once_never_overrun_a_budget_but_for_the_first_that_costs(
+    lab: Lab, calls: list[Call], limit: int
+) -> None:
     names = [str(index) for index in range(len(calls))]
     script = {
         name: [lab.hangs() if hangs else lab.says("x", prompt=PROMPT_GUESS, completion=tokens, after_s=during)]

@@ -96,7 +96,6 @@ def test_a_span_says_what_the_stage_says_and_no_text(run: Run, world: World) -> 
         assert "Paris" not in repr(attributes)
 
 
-@pytest.mark.xfail(strict=True, reason="chassis.telemetry.Spans.start overwrites the reason with the exception's type")
 def test_a_failed_span_names_the_typed_reason(run: Run, world: World) -> None:
     spans = {f"{span.context.span_id:016x}": span for span in world.finished_spans() if span.context}
     for stage in run.stages:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import socket
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import aiohttp
@@ -12,6 +14,9 @@ from executor.chat import CallError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aiohttp.abc import ResolveResult
+
+_AWS_METADATA: Final = ipaddress.IPv6Address("fd00:ec2::254")
 #: Bytes of one response, decompressed.
 MAX_RESPONSE_BYTES: Final = 8 << 20
 
@@ -23,10 +28,35 @@ _RATE_LIMITED: Final = 429
 _TRANSIENT_CLIENT_ERRORS: Final = frozenset({408, 425})
 
 
+class _Resolver(aiohttp.ThreadedResolver):
+    """Resolves names, but never to the link-local addresses where clouds keep their metadata services."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await super().resolve(host, port, family)
+        if any(is_metadata_address(entry["host"]) for entry in found):
+            raise OSError("a provider's name resolves to a link-local address")
+        return found
+
+
+def is_metadata_address(host: str) -> bool:
+    """Tell whether an address, in any form that a resolver reads as one, is a cloud's metadata service."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            address = ipaddress.IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_link_local) or mapped == _AWS_METADATA
+
+
 def session(connector: aiohttp.BaseConnector | None = None) -> aiohttp.ClientSession:
     """Open a session for calls to providers: no proxy from the environment, no cookies, no time-out of its own."""
     return aiohttp.ClientSession(
-        connector=connector or aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+        connector=connector or aiohttp.TCPConnector(limit=0, keepalive_timeout=60, resolver=_Resolver()),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,

@@ -82,9 +82,10 @@ def _tell_missing(run: Run, outcomes: Sequence[Reply | CallError | None]) -> lis
 
 
 async def _stand_in(run: Run, failures: Sequence[tuple[Model, CallError]]) -> Answer:
-    """Ask the fallbacks one after another, since no proposer answered."""
+    """Ask the fallbacks one after another, since no proposer answered, and then those whose breaker is open."""
     try:
-        reply = await run.ask_any("answer", run.task.plan.fallbacks, run.task.messages)
+        left_alone = dict.fromkeys(model for model, failure in failures if failure.reason == "circuit_open")
+        reply = await run.ask_any("answer", (*run.task.plan.fallbacks, *left_alone), run.task.messages)
     except AllFailedError as error:
         raise AllFailedError([*failures, *error.failures]) from error
     run.degrade("propose", "all_failed", "", f"{reply.model.id} answered alone")
