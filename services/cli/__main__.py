@@ -29,7 +29,7 @@ keys_app = App(name="keys", help="API keys.")
 app.command(keys_app)
 console = Console(highlight=False)
 
-_PROMPT: Final = "Why does ice float on water, and what would happen in lakes if it did not? Answer in three sentences."
+_PROMPT: Final = "What is the capital of Australia, and how much is 144 / 12?"
 _DEMO: Final = {"policy": "depth", "strategy": "ensemble_moa", "max_tokens": 200, "temperature": 0.3}
 
 

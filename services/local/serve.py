@@ -114,8 +114,10 @@ def _listening(address: str) -> Iterator[socket.socket]:
         raise ListenError(f"can't listen on {address}: {error.strerror or error}") from error
     name = listener.getsockname()
     _log.info("listening", address=f"unix:{name}" if isinstance(name, str) else f"{name[0]}:{name[1]}")
-    with listener:
-        yield listener
+    try:
+        with listener:
+            yield listener
+    finally:
         if isinstance(name, str):
             Path(name).unlink(missing_ok=True)
 

@@ -229,6 +229,7 @@ async def test_a_file_that_llama_cpp_refuses_is_one_line(run: Any, tmp_path: Pat
     with run(OPENPRYSM_LOCAL_MODELS="off", OPENPRYSM_GGUF=f"bad={tmp_path}/bad.gguf") as service:
         log = (await asyncio.to_thread(service.process.communicate))[1]
         assert service.process.returncode == 1
+        assert not service.socket.exists()
     assert log.splitlines()[-1] == "local: bad can't be loaded: llama.cpp refuses the file"
     assert "Traceback" not in log
 
