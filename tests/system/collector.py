@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from concurrent import futures
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import grpc
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,24 +30,38 @@ class Span:
 
 
 @dataclass
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """The receiver, on a free port of loopback."""
+class Collector(grpc.GenericRpcHandler):
+    """The receiver, on a free port of loopback. Takes batches as bytes and reads them when somebody asks."""
 
-    spans: list[Span] = field(default_factory=list)
     port: int = 0
 
     def __post_init__(self) -> None:
         self._arrived = threading.Condition()
+        self._batches: list[bytes] = []
+        self._spans: list[Span] = []
 
-    def Export(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """Take a batch."""
+    def service(self, handler_call_details: Any) -> Any:
+        """Serve the one method."""
+        if handler_call_details.method != "/opentelemetry.proto.collector.trace.v1.TraceService/Export":
+            return None
+        return grpc.unary_unary_rpc_method_handler(self._export)
+
+    def _export(self, batch: bytes, _context: Any) -> bytes:
         with self._arrived:
+            self._batches.append(batch)
+            self._arrived.notify_all()
+        return b""
+
+    @property
+    def spans(self) -> list[Span]:
+        """All spans so far."""
+        while self._batches:
+            request = trace_service_pb2.ExportTraceServiceRequest.FromString(self._batches.pop(0))
             for resource in request.resource_spans:
                 names = {item.key: item.value.string_value for item in resource.resource.attributes}
                 for scope in resource.scope_spans:
-                    self.spans.extend(self._read(names.get("service.name", ""), span) for span in scope.spans)
-            self._arrived.notify_all()
-        return trace_service_pb2.ExportTraceServiceResponse()
+                    self._spans.extend(self._read(names.get("service.name", ""), span) for span in scope.spans)
+        return self._spans
 
     @staticmethod
     def _read(service: str, span: Any) -> Span:
@@ -76,7 +90,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
 
     def __enter__(self) -> Self:
         self._server = grpc.server(futures.ThreadPoolExecutor(2))
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self, self._server)  # type: ignore[no-untyped-call]
+        self._server.add_generic_rpc_handlers((self,))
         self.port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
         return self
