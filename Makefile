@@ -6,7 +6,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-UV := UV_PYTHON=$(CURDIR)/$(BIN)/python $(BIN)/uv --quiet
+# System certificates: behind a company's proxy uv's own would not do.
+UV := UV_SYSTEM_CERTS=1 UV_PYTHON=$(CURDIR)/$(BIN)/python $(BIN)/uv --quiet
 UV_VERSION := 0.13.8
 COOLDOWN_DAYS := 7
 
