@@ -1,6 +1,6 @@
 """Who calls: API keys `prysm_sk_<id>_<secret>`, kept as HMAC-SHA256 digests in a file.
 
-The file holds no secret: a digest needs the pepper, which stands in a file of its own. Both can be Kubernetes Secrets.
+The file holds no secret: a digest needs the pepper, which stands in a file of its own that only its owner may read.
 """
 
 from __future__ import annotations
