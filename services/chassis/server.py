@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -34,6 +35,8 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 #: Seconds in which who watches health learns that it went down.
 _LAST_WORD_S = 0.05
 
+#: Seconds for which a thread may keep the others waiting: spans are encoded in the background while requests run.
+_SWITCH_S = 0.0005
 _MAX_PENDING = 100_000
 
 _log = structlog.get_logger()
@@ -46,6 +49,8 @@ class StartError(Exception):
 def run(name: str, settings: Settings, main: Callable[[], Coroutine[None, None, None]]) -> None:
     """Run a service's `main` on uvloop until it returns; a StartError is one line and exit status 1."""
     logs.configure(name, settings.log_level)
+    sys.setswitchinterval(_SWITCH_S)
+    gc.freeze()  # what is loaded by now stays; collections need not walk it
     try:
         uvloop.run(main())
     except (StartError, PermissionError) as error:
