@@ -62,7 +62,7 @@ async def _serve(settings: SuiteSettings, key: str, question: str | None, stoppe
     state = settings.state.absolute()
     async with suite.running(settings, console.print) as keepers:
         trusted = from_pem((state / "proof-key.pub.pem").read_bytes())
-        console.print(f"serving on {settings.url}; the development key is in {state / 'dev-key'}")
+        console.print(f"serving on {settings.url}; the development key is in {state / 'dev-key'}", soft_wrap=True)
         if question is not None:
             console.print(f"\n[bold]{question}[/]\n")
             body = {"messages": [{"role": "user", "content": question}], **_DEMO}
