@@ -10,7 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from executor.chat import CallError, ChatReply, ChatRequest, Message
+from executor import costing
+from executor.chat import CallError, ChatRequest, Message
 from executor.stages import Degradation, Stage
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ _SHARE_WITH_FALLBACK: Final = 0.6
 _MIN_CALL_S: Final = 0.01
 #: A call that was given less time than this says nothing about its model's health when it is late.
 _FAIR_S: Final = 5.0
-#: Counts beyond these are absurd: a token has at least a byte, and an answer was limited.
-_TOKEN_SLACK: Final = 1_000
-_HIDDEN_REASONING: Final = 4
 
 
 class Span(Protocol):
@@ -132,15 +130,6 @@ class AllFailedError(Exception):
         """Return how often which reason occurred, the most frequent first."""
         counts = Counter(error.reason for _, error in failures)
         return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items(), key=lambda x: (-x[1], x[0])))
-
-
-def estimate_tokens(text: str) -> int:
-    """Guess the tokens of a text, upwards: 3 bytes a token."""
-    return len(text.encode()) // 3 + 1
-
-
-def _prompt_estimate(messages: Sequence[Message]) -> int:
-    return sum(estimate_tokens(message.text) + 8 for message in messages)
 
 
 class Run:
@@ -257,7 +246,7 @@ class Run:
             raise CallError("timeout", "no time was left for this call")
         if len(self.stages) >= MAX_CALLS:
             raise CallError("call_limit", f"a request makes at most {MAX_CALLS} model calls")
-        worst = self._cost(model, _prompt_estimate(messages), self.task.max_tokens)
+        worst = costing.cost(model, costing.prompt_tokens(messages), self.task.max_tokens)
         if not self._ledger.reserve(worst):
             raise CallError("budget", "max_cost_usd leaves no room for this call")
         if not edges.breakers.admits(model.id) and not even_if_open:
@@ -282,7 +271,7 @@ class Run:
             try:
                 async with asyncio.timeout(seconds):
                     reply = await edges.provider_of(model).chat(request)
-                self._count(stage, reply)
+                costing.count(stage, reply)
                 stage.status = "ok"
                 edges.breakers.succeeded(model.id)
                 return Reply(reply.text, reply.finish_reason, model, stage.index)
@@ -314,46 +303,16 @@ class Run:
     def _abandoned(self, stage: Stage, status: str, reason: str, message: str) -> None:
         """End a call by our own doing or fault, which says nothing about the model."""
         stage.status, stage.error_reason, stage.error_message = status, reason, message
-        self._guess(stage)
+        costing.guess(stage)
         self._edges.breakers.released(stage.model.id)
 
     def _failed(self, stage: Stage, error: CallError, seconds: float) -> CallError:
         stage.status = "failed"
         stage.error_reason, stage.error_message = error.reason, error.message
         if error.worked and not stage.prompt_tokens:
-            self._guess(stage)
+            costing.guess(stage)
         if error.reason == "timeout" and seconds < _FAIR_S:
             self._edges.breakers.released(stage.model.id)
         else:
             self._edges.breakers.failed(stage.model.id, error.reason)
         return error
-
-    def _cost(self, model: Model, prompt_tokens: int, completion_tokens: int) -> int:
-        if model.input_price is None or model.output_price is None:
-            return 0
-        return prompt_tokens * model.input_price + completion_tokens * model.output_price
-
-    def _guess(self, stage: Stage) -> None:
-        """Charge the prompt of a call that ended without a count: its provider may have read it."""
-        stage.prompt_tokens = _prompt_estimate(stage.request.messages)
-        stage.cost = self._cost(stage.model, stage.prompt_tokens, 0)
-        stage.estimated = True
-
-    def _count(self, stage: Stage, reply: ChatReply) -> None:
-        """Take the provider's counts where they are possible, and our own guess where they are not."""
-        stage.output = reply.text
-        try:
-            written = len(reply.text.encode())
-        except UnicodeEncodeError as error:
-            raise CallError("bad_response", "the answer holds half a surrogate pair", worked=True) from error
-        prompt, completion = reply.prompt_tokens, reply.completion_tokens
-        size = sum(len(message.text.encode()) for message in stage.request.messages)
-        if prompt is None or not 0 < prompt <= size + _TOKEN_SLACK:
-            prompt, stage.estimated = _prompt_estimate(stage.request.messages), True
-        most = max(stage.request.max_tokens * _HIDDEN_REASONING, written) + _TOKEN_SLACK
-        if completion is None or not 0 <= completion <= most:
-            completion, stage.estimated = estimate_tokens(reply.text), True
-        stage.prompt_tokens, stage.completion_tokens = prompt, completion
-        stage.cost = self._cost(stage.model, prompt, completion)
-        if not reply.text.strip():
-            raise CallError("empty_answer", "the model answered nothing", worked=True)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executor.chat import CallError
-from executor.run import estimate_tokens
+from executor.costing import text_tokens
 from executor.stages import total
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def test_a_prompt_count_that_can_not_be_is_replaced_by_a_guess(lab: Lab, claim: 
 @pytest.mark.parametrize("claim", [None, -1, -(10**30), 10**6, 10**30, float("inf"), float("nan")])
 def test_an_answer_count_that_can_not_be_is_replaced_by_a_guess(lab: Lab, claim: Any) -> None:
     stage = stage_of(lab, lab.says("Paris", prompt=20, completion=claim))
-    assert (stage.prompt_tokens, stage.completion_tokens, stage.estimated) == (20, estimate_tokens("Paris"), True)
+    assert (stage.prompt_tokens, stage.completion_tokens, stage.estimated) == (20, text_tokens("Paris"), True)
 
 
 def test_hidden_reasoning_beyond_the_limit_is_believed_within_reason(lab: Lab) -> None:
@@ -69,7 +69,7 @@ def test_hidden_reasoning_beyond_the_limit_is_believed_within_reason(lab: Lab) -
 
 @pytest.mark.parametrize("text", ["", "a", "Paris", "日本語", "😀" * 50, "x" * 1000])
 def test_a_guess_of_tokens_is_at_least_a_third_of_the_bytes(text: str) -> None:
-    assert estimate_tokens(text) >= max(1, len(text.encode()) / 3)
+    assert text_tokens(text) >= max(1, len(text.encode()) / 3)
 
 
 @pytest.mark.parametrize("reason", ["unavailable", "rejected", "rate_limited"])
