@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -54,3 +55,21 @@ async def test_a_gguf_file_of_the_operators_own_is_a_model_like_any_other(tmp_pa
     assert body["prysm"]["orchestration"]["models_used"] == ["my-own"]
     assert body["choices"][0]["message"]["content"].strip()
     assert body["prysm"]["cost"] == {"total_usd": 0, "estimated": False, "unpriced_calls": 0}
+
+
+async def test_killed_embedded_models_mean_documented_failures_and_then_answers_again(tmp_path: Path) -> None:
+    with serving({"OPENPRYSM_LOCAL_MODELS": "small"}, tmp_path / "state") as suite:
+        question = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8, "strategy": "single"}
+        assert (await suite.post(question))[0] == 200
+        os.kill(suite.pid_of("local"), signal.SIGKILL)
+        seen: set[tuple[int, str]] = set()
+        for _ in range(600):
+            status, body = await suite.post(question)
+            if status == 200 and seen:
+                break
+            if status != 200:
+                seen.add((status, body["detail"]["error"]))
+            await asyncio.sleep(0.05)
+        assert status == 200
+        assert seen <= {(502, "all_models_failed"), (503, "no_provider_available")}
+    assert "local died: killed by SIGKILL; starting it again" in "".join(suite.lines)
