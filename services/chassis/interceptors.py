@@ -53,6 +53,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         self._spans = spans
         self._keys = keys
         self._protected = tuple(protected)
+        self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
@@ -60,10 +61,16 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
         """Return the method's handler, wrapped."""
-        handler = await continuation(handler_call_details)
         method: str = handler_call_details.method
+        if method in self._wrapped:
+            return self._wrapped[method]
+        handler = await continuation(handler_call_details)
         if handler is None or method.startswith(_INFRASTRUCTURE):
             return handler
+        self._wrapped[method] = wrapped = self._wrap(method, handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: Handler) -> Handler:
         rpc = _Rpc(method, handler, self._spans, self._keys if method.startswith(self._protected) else None)
         make: Any = (
             grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler

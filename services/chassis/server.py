@@ -37,6 +37,8 @@ _LAST_WORD_S = 0.05
 
 #: Seconds for which a thread may keep the others waiting: spans are encoded in the background while requests run.
 _SWITCH_S = 0.0005
+#: Allocations between collections: a request makes few cycles, and many objects that look like the start of one.
+_GC_THRESHOLDS = (50_000, 50, 100)
 _MAX_PENDING = 100_000
 
 _log = structlog.get_logger()
@@ -51,6 +53,7 @@ def run(name: str, settings: Settings, main: Callable[[], Coroutine[None, None, 
     logs.configure(name, settings.log_level)
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # what is loaded by now stays; collections need not walk it
+    gc.set_threshold(*_GC_THRESHOLDS)
     try:
         uvloop.run(main())
     except (StartError, PermissionError) as error:

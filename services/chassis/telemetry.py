@@ -8,8 +8,7 @@ OTEL_BSP_*, OTEL_RESOURCE_ATTRIBUTES and OTEL_SDK_DISABLED.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -21,7 +20,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 Attributes: TypeAlias = "Mapping[str, str | bool | int | float]"
 
@@ -39,16 +38,31 @@ def configure(service: str, version: str) -> TracerProvider:
 
 
 class Span:
-    """One unit of work. Handed to domain code, which knows no OpenTelemetry."""
+    """One unit of work, current from entering its block to leaving it.
 
-    def __init__(self, span: trace.Span) -> None:
+    Handed to domain code, which knows no OpenTelemetry.
+    """
+
+    def __init__(self, span: trace.Span, parent: otel_context.Context | None = None) -> None:
         self._span = span
+        self._parent = parent
         self._failed = False
         context = span.get_span_context()
         #: 32 hex digits.
         self.trace_id = trace.format_trace_id(context.trace_id)
         #: 16 hex digits.
         self.span_id = trace.format_span_id(context.span_id)
+
+    def __enter__(self) -> Self:
+        self._token = otel_context.attach(trace.set_span_in_context(self._span, self._parent))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: object) -> None:
+        """End the span; an exception marks it as failed by its type alone and goes on."""
+        if kind is not None:
+            self.fail(kind.__name__)
+        self._span.end()
+        otel_context.detach(self._token)
 
     def set(self, attributes: Attributes) -> None:
         """Add attributes."""
@@ -70,23 +84,13 @@ class Spans:
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("openprysm")
 
-    @contextmanager
-    def start(self, name: str, attributes: Attributes, *, client: bool = False) -> Iterator[Span]:
-        """Run a block inside a new span; an exception marks it as failed by its type alone and goes on."""
+    def start(self, name: str, attributes: Attributes, *, client: bool = False) -> Span:
+        """Start a span; use it as a context manager."""
         kind = SpanKind.CLIENT if client else SpanKind.INTERNAL
-        with self._tracer.start_as_current_span(
-            name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
-        ) as span:
-            wrapped = Span(span)
-            try:
-                yield wrapped
-            except BaseException as error:
-                wrapped.fail(type(error).__name__)
-                raise
+        return Span(self._tracer.start_span(name, kind=kind, attributes=attributes))
 
-    @contextmanager
-    def serve(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Iterator[Span]:
-        """Run an RPC inside a SERVER span whose parent is the caller's, read from its metadata.
+    def serve(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Span:
+        """Start an RPC's SERVER span, whose parent is the caller's, read from its metadata.
 
         Args:
             method: `/package.Service/Method`.
@@ -95,18 +99,9 @@ class Spans:
         carrier = {key: value for key, value in metadata if key in _PROPAGATOR.fields and isinstance(value, str)}
         name = method.removeprefix("/")
         service, _, rpc = name.rpartition("/")
-        token = otel_context.attach(_PROPAGATOR.extract(carrier))
-        try:
-            with self._tracer.start_as_current_span(
-                name,
-                kind=SpanKind.SERVER,
-                attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": rpc},
-                record_exception=False,
-                set_status_on_exception=False,
-            ) as span:
-                yield Span(span)
-        finally:
-            otel_context.detach(token)
+        parent = _PROPAGATOR.extract(carrier)
+        attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": rpc}
+        return Span(self._tracer.start_span(name, parent, SpanKind.SERVER, attributes), parent)
 
 
 def outgoing() -> tuple[tuple[str, str], ...]:

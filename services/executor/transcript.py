@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 
+from chassis import canonical
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,27 +50,18 @@ class Transcript:
     digests: tuple[Digests, ...]
 
 
-def _canonical(value: Any) -> bytes:
-    try:
-        return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, UnicodeError) as error:
-        raise TranscriptError from error
-
-
 def _messages(messages: Sequence[Message]) -> list[dict[str, str]]:
     return [{"role": message.role, "content": message.text} for message in messages]
 
 
 def _digests(nonce: bytes, stage: Stage) -> Digests:
     salt = hmac.digest(nonce, b"call" + stage.index.to_bytes(4, "big"), "sha256")
-    asked = _canonical(
-        {
-            "model": stage.request.model,
-            "messages": _messages(stage.request.messages),
-            "max_tokens": stage.request.max_tokens,
-            "temperature": stage.request.temperature,
-        }
+    request = stage.request
+    asked = canonical.dumps(
+        {"max_tokens": request.max_tokens, "messages": _messages(request.messages), "model": request.model}
     )
+    # The one float; its key is the last in order.
+    asked = asked[:-1] + b',"temperature":' + rfc8785.dumps(request.temperature) + b"}"
     output = stage.output.encode("utf-8", "surrogatepass")
     return Digests(
         hashlib.sha256(salt + asked).digest(), hashlib.sha256(salt + output).digest() if stage.output else b""
@@ -83,26 +76,38 @@ def write(
     Raises:
         TranscriptError: a text has no canonical form.
     """
-    digests = tuple(_digests(nonce, stage) for stage in stages)
-    text = _canonical(
-        {
-            "version": VERSION,
-            "nonce": nonce.hex(),
-            "request_id": request_id,
-            "messages": _messages(messages),
-            "answer": answer,
-            "calls": [
-                {
-                    "stage": stage.name,
-                    "model": stage.model.id,
-                    "provider": stage.model.provider,
-                    "status": stage.status,
-                    "attempt": stage.attempt,
-                    "input_digest": "sha256:" + digest.input.hex(),
-                    **({"output_digest": "sha256:" + digest.output.hex()} if digest.output else {}),
-                }
-                for stage, digest in zip(stages, digests, strict=True)
-            ],
-        }
-    )
+    try:
+        digests = tuple(_digests(nonce, stage) for stage in stages)
+        text = canonical.dumps(_content(request_id, messages, answer, stages, nonce, digests))
+    except (UnicodeEncodeError, rfc8785.CanonicalizationError) as error:
+        raise TranscriptError from error
     return Transcript(text, hashlib.sha256(text).digest(), nonce, digests)
+
+
+def _content(
+    request_id: str,
+    messages: Sequence[Message],
+    answer: str,
+    stages: Sequence[Stage],
+    nonce: bytes,
+    digests: Sequence[Digests],
+) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "nonce": nonce.hex(),
+        "request_id": request_id,
+        "messages": _messages(messages),
+        "answer": answer,
+        "calls": [
+            {
+                "stage": stage.name,
+                "model": stage.model.id,
+                "provider": stage.model.provider,
+                "status": stage.status,
+                "attempt": stage.attempt,
+                "input_digest": "sha256:" + digest.input.hex(),
+                **({"output_digest": "sha256:" + digest.output.hex()} if digest.output else {}),
+            }
+            for stage, digest in zip(stages, digests, strict=True)
+        ],
+    }

@@ -10,8 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-import rfc8785
-
+from chassis import canonical
 from proof import merkle
 
 _Object: TypeAlias = dict[str, Any]
@@ -202,7 +201,7 @@ def _predicate(record: Record) -> _Object:
         "forced": record.forced,
         "k": record.k,
         "calls": calls,
-        "calls_root": _digest(merkle.root_hash([rfc8785.dumps(call) for call in calls])),
+        "calls_root": _digest(merkle.root_hash([canonical.dumps(call) for call in calls])),
         "confidence": _decimal(record.confidence),
         "confidence_source": record.confidence_source,
         "degradations": [
@@ -242,4 +241,4 @@ def payload(record: Record) -> bytes:
         "predicateType": PREDICATE_TYPE,
         "predicate": _predicate(record),
     }
-    return rfc8785.dumps(statement)
+    return canonical.dumps(statement)
