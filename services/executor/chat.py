@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class ChatRequest:
     #: Tokens.
     max_tokens: int
     temperature: float
+    #: Ask for the tokens' log-probabilities; a model that has none must not be asked.
+    logprobs: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class ChatReply:
     finish_reason: str
     prompt_tokens: int | None
     completion_tokens: int | None
+    #: Mean natural logarithm of the probability of the answer's tokens, at most 0; None when it was not told.
+    logprob: float | None = None
 
 
 class CallError(Exception):
@@ -70,9 +77,15 @@ class CallError(Exception):
 class Provider(Protocol):
     """Somebody who serves models."""
 
-    async def chat(self, request: ChatRequest) -> ChatReply:
+    async def chat(self, request: ChatRequest, on_text: Callable[[str], None] | None = None) -> ChatReply:
         """Ask once.
 
+        Args:
+            request: what is asked.
+            on_text: is given the answer piece by piece as the model writes it; the pieces joined are the reply's text.
+                With None the provider is asked for the whole answer at once. A server that answers as a whole although
+                it was asked for pieces has answered all the same.
+
         Raises:
-            CallError: for every failure.
+            CallError: for every failure, also for a stream that breaks off.
         """

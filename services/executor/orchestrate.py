@@ -215,6 +215,8 @@ class Orchestrator:
             raise NoProviderError
         with self._edges.spans.start("plan", {"gen_ai.operation.name": "plan", "prysm.policy": request.policy}):
             plan = await self._planner.plan(request, offer, min(_PLAN_S, deadline - clock()))
+        if observer is not None:
+            observer.planned(plan)
         task = Task(plan, request.messages, request.max_tokens, request.temperature)
         # An answer that comes too late to be signed would be paid for and lost.
         signing = min(_KEEP_S, (deadline - began) * _KEEP_SHARE)

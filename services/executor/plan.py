@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Model:
     output_price: int | None
     #: Chance of a right answer on the plan's task, 0..1.
     quality: float
+    #: It tells the log-probabilities of its tokens.
+    logprobs: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,13 @@ class Plan:
     #: What an answer must reach under the policy, 0..1.
     confidence_bar: float
     k: int
-    #: One entry a call, best first.
+    #: One entry a call, best first; of a cascade its rungs, the cheapest first.
     proposers: tuple[Model, ...]
     #: Who may write the final answer from others', best first.
     synthesizers: tuple[Model, ...]
     #: Stand-ins for a proposer that fails, best first.
     fallbacks: tuple[Model, ...]
+    #: Who may compare others' answers, best first.
+    judges: tuple[Model, ...] = ()
+    #: Task → who serves it, best value first; the plan's own task is always there. Only for decompose_and_route.
+    routes: Mapping[str, tuple[Model, ...]] = field(default_factory=dict)

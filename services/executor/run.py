@@ -60,7 +60,10 @@ class Spans(Protocol):
 
 
 class Observer(Protocol):
-    """Is told of every stage as it starts and as it ends."""
+    """Is told what happens as it happens: the plan, every stage's start and end, the answer's text."""
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is made; nothing has been asked yet."""
 
     def started(self, stage: Stage) -> None:
         """A call goes out."""
@@ -68,14 +71,23 @@ class Observer(Protocol):
     def completed(self, stage: Stage) -> None:
         """A call has ended, in whatever way."""
 
+    def said(self, text: str) -> None:
+        """The next piece of the final answer; what was said can't be taken back."""
+
 
 class Silent:
     """An observer that looks away."""
+
+    def planned(self, plan: Plan) -> None:
+        """Do nothing."""
 
     def started(self, stage: Stage) -> None:
         """Do nothing."""
 
     def completed(self, stage: Stage) -> None:
+        """Do nothing."""
+
+    def said(self, text: str) -> None:
         """Do nothing."""
 
 

@@ -27,6 +27,7 @@ from openprysm.orchestration.v2 import orchestration_pb2, orchestration_pb2_grpc
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from executor.plan import Plan
     from executor.stages import Stage
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -110,6 +111,12 @@ class _Events:
 
     def __init__(self) -> None:
         self.queue: asyncio.Queue[executor_pb2.ExecuteResponse | None] = asyncio.Queue()
+
+    def planned(self, plan: Plan) -> None:
+        """The caller made it."""
+
+    def said(self, text: str) -> None:
+        """The outcome holds the answer."""
 
     def started(self, stage: Stage) -> None:
         self.queue.put_nowait(executor_pb2.ExecuteResponse(stage_started=outgoing.stage_message(stage)))

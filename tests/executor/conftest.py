@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import selectors
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from executor.chat import Provider
     from executor.stages import Stage
 
-Behaviour: TypeAlias = Callable[[ChatRequest], Coroutine[Any, Any, ChatReply]]
+OnText: TypeAlias = "Callable[[str], None] | None"
+Behaviour: TypeAlias = Callable[[ChatRequest, OnText], Coroutine[Any, Any, ChatReply]]
 Script: TypeAlias = Mapping[str, Sequence[Behaviour]]
 T = TypeVar("T")
 
@@ -76,13 +78,13 @@ class Scripted:
         #: Calls under way.
         self.running = 0
 
-    async def chat(self, request: ChatRequest) -> ChatReply:
+    async def chat(self, request: ChatRequest, on_text: OnText = None) -> ChatReply:
         behaviours = self._script[request.model]
         behaviour = behaviours.pop(0) if len(behaviours) > 1 else behaviours[0]
         self.asked.append(request)
         self.running += 1
         try:
-            return await behaviour(request)
+            return await behaviour(request, on_text)
         finally:
             self.running -= 1
 
@@ -93,6 +95,14 @@ class Watcher:
     def __init__(self) -> None:
         self.started_stages: list[int] = []
         self.completed_stages: list[tuple[int, str]] = []
+        self.plans: list[Plan] = []
+        self.pieces: list[str] = []
+
+    def planned(self, plan: Plan) -> None:
+        self.plans.append(plan)
+
+    def said(self, text: str) -> None:
+        self.pieces.append(text)
 
     def started(self, stage: Stage) -> None:
         assert stage.status == "running"
@@ -166,9 +176,22 @@ class Lab:
         """One model a letter, `a` the best, each a little worse than the one before it."""
         return tuple(self.model(name, quality=0.8 - (ord(name) - ord("a")) / 100) for name in names)
 
-    def plan(self, proposers: str = "a", synthesizers: str = "", fallbacks: str = "", strategy: str = "single") -> Plan:
-        roles = [self.models(names) for names in (proposers, synthesizers, fallbacks)]
-        return Plan("balanced", strategy, False, "because", "general", (), 0.72, len(proposers), *roles)
+    def plan(
+        self,
+        proposers: str = "a",
+        synthesizers: str = "",
+        fallbacks: str = "",
+        strategy: str = "single",
+        judges: str = "",
+        **changes: Any,
+    ) -> Plan:
+        asked, writers, stand_ins = (self.models(names) for names in (proposers, synthesizers, fallbacks))
+        k = len(proposers)
+        usual = Plan(
+            "balanced", strategy, False, "because", "general", (), 0.72, k, asked, writers, stand_ins,
+            self.models(judges), {},
+        )  # fmt: skip
+        return replace(usual, **changes)
 
     def task(self, plan: Plan | None = None, *, max_tokens: int = 100, temperature: float = 0.7) -> Task:
         return Task(plan or self.plan(), QUESTION, max_tokens, temperature)
@@ -177,20 +200,43 @@ class Lab:
         return self.task(self.plan(proposers, synthesizers, fallbacks, "ensemble_moa"))
 
     def says(
-        self, text: str, prompt: Any = 20, completion: Any = 5, finish: str = "stop", after_s: float = 0.0
+        self,
+        text: str,
+        prompt: Any = 20,
+        completion: Any = 5,
+        finish: str = "stop",
+        after_s: float = 0.0,
+        logprob: float | None = None,
     ) -> Behaviour:
-        """Answer."""
+        """Answer, word by word to who wants pieces."""
 
-        async def behave(_request: ChatRequest) -> ChatReply:
+        async def behave(_request: ChatRequest, on_text: OnText) -> ChatReply:
             await asyncio.sleep(after_s)
-            return ChatReply(text, finish, prompt, completion)
+            if on_text is not None:
+                for piece in re.findall(r"\s*\S+|\s+$", text):
+                    on_text(piece)
+            return ChatReply(text, finish, prompt, completion, logprob)
+
+        return behave
+
+    def writes(self, *pieces: str, every_s: float, then: CallError | None = None) -> Behaviour:
+        """Write piece by piece, a pause before each; then end, or fail."""
+
+        async def behave(_request: ChatRequest, on_text: OnText) -> ChatReply:
+            for piece in pieces:
+                await asyncio.sleep(every_s)
+                if on_text:
+                    on_text(piece)
+            if then is not None:
+                raise then
+            return ChatReply("".join(pieces), "stop", 20, 5)
 
         return behave
 
     def fails(self, reason: str = "unavailable", *, after_s: float = 0.0, **details: Any) -> Behaviour:
         """Fail with a CallError."""
 
-        async def behave(_request: ChatRequest) -> ChatReply:
+        async def behave(_request: ChatRequest, _on_text: OnText) -> ChatReply:
             await asyncio.sleep(after_s)
             raise CallError(reason, f"scripted {reason}", **details)
 
@@ -199,7 +245,7 @@ class Lab:
     def hangs(self) -> Behaviour:
         """Wait until cancelled."""
 
-        async def behave(_request: ChatRequest) -> ChatReply:
+        async def behave(_request: ChatRequest, _on_text: OnText) -> ChatReply:
             await asyncio.Event().wait()
             raise AssertionError("nobody sets this event")
 
@@ -208,7 +254,7 @@ class Lab:
     def breaks(self, error: BaseException) -> Behaviour:
         """Raise what no provider should."""
 
-        async def behave(_request: ChatRequest) -> ChatReply:
+        async def behave(_request: ChatRequest, _on_text: OnText) -> ChatReply:
             raise error
 
         return behave

@@ -8,6 +8,8 @@ from executor.chat import CallError, ChatReply, ChatRequest
 from executor.providers.http import count, post_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import aiohttp
 
 _VERSION = "2023-06-01"
@@ -22,7 +24,7 @@ class Anthropic:
         self._url = base_url.rstrip("/") + "/v1/messages"
         self._headers = {"x-api-key": key, "anthropic-version": _VERSION}
 
-    async def chat(self, request: ChatRequest) -> ChatReply:
+    async def chat(self, request: ChatRequest, on_text: Callable[[str], None] | None = None) -> ChatReply:  # noqa: ARG002
         """Ask once; see Provider. A temperature over 1 is sent as 1, the API's most."""
         system = "\n\n".join(message.text for message in request.messages if message.role == "system")
         body: dict[str, Any] = {

@@ -8,6 +8,8 @@ from executor.chat import CallError, ChatReply, ChatRequest
 from executor.providers.http import count, post_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import aiohttp
 
 #: Vendors' finish reasons that mean that the limit cut the answer. A tuple, because what came may not be hashable.
@@ -33,7 +35,7 @@ class OpenAICompatible:
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self._limit_field = limit_field
 
-    async def chat(self, request: ChatRequest) -> ChatReply:
+    async def chat(self, request: ChatRequest, on_text: Callable[[str], None] | None = None) -> ChatReply:  # noqa: ARG002
         """Ask once; see Provider."""
         body = {
             "model": request.model,

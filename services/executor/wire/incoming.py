@@ -160,6 +160,7 @@ def _read_model(model: planner_pb2.Model) -> Model:
         input_price=model.input_pico_usd_per_token if model.HasField("input_pico_usd_per_token") else None,
         output_price=model.output_pico_usd_per_token if model.HasField("output_pico_usd_per_token") else None,
         quality=model.quality,
+        logprobs=model.logprobs,
     )
 
 
@@ -177,4 +178,6 @@ def read_plan(plan: planner_pb2.Plan) -> Plan:
         proposers=tuple(_read_model(model) for model in plan.proposers),
         synthesizers=tuple(_read_model(model) for model in plan.synthesizers),
         fallbacks=tuple(_read_model(model) for model in plan.fallbacks),
+        judges=tuple(_read_model(model) for model in plan.judges),
+        routes={route.task: tuple(_read_model(model) for model in route.models) for route in plan.routes},
     )

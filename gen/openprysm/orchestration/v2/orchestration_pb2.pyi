@@ -353,6 +353,7 @@ class Orchestration(_message.Message):
     CALLS_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     DEGRADATIONS_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_PARTS_FIELD_NUMBER: _builtins.int
     policy: _builtins.str
     strategy: _builtins.str
     agreement: _builtins.float
@@ -378,6 +379,10 @@ class Orchestration(_message.Message):
 
     @_builtins.property
     def degradations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Degradation]: ...
+    @_builtins.property
+    def confidence_parts(self) -> Global___ConfidenceParts:
+        """What the confidence was made of."""
+
     def __init__(
         self,
         *,
@@ -394,10 +399,11 @@ class Orchestration(_message.Message):
         calls: _builtins.int = ...,
         degraded: _builtins.bool = ...,
         degradations: _abc.Iterable[Global___Degradation] | None = ...,
+        confidence_parts: Global___ConfidenceParts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_aggregator", b"_aggregator", "_agreement", b"_agreement", "_calibration_id", b"_calibration_id", "aggregator", b"aggregator", "agreement", b"agreement", "calibration_id", b"calibration_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_aggregator", b"_aggregator", "_agreement", b"_agreement", "_calibration_id", b"_calibration_id", "aggregator", b"aggregator", "agreement", b"agreement", "calibration_id", b"calibration_id", "confidence_parts", b"confidence_parts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_aggregator", b"_aggregator", "_agreement", b"_agreement", "_calibration_id", b"_calibration_id", "aggregator", b"aggregator", "agreement", b"agreement", "calibration_id", b"calibration_id", "calls", b"calls", "confidence", b"confidence", "confidence_source", b"confidence_source", "degradations", b"degradations", "degraded", b"degraded", "forced", b"forced", "k", b"k", "models_used", b"models_used", "policy", b"policy", "strategy", b"strategy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_aggregator", b"_aggregator", "_agreement", b"_agreement", "_calibration_id", b"_calibration_id", "aggregator", b"aggregator", "agreement", b"agreement", "calibration_id", b"calibration_id", "calls", b"calls", "confidence", b"confidence", "confidence_parts", b"confidence_parts", "confidence_source", b"confidence_source", "degradations", b"degradations", "degraded", b"degraded", "forced", b"forced", "k", b"k", "models_used", b"models_used", "policy", b"policy", "strategy", b"strategy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__aggregator: _TypeAlias = _typing.Literal["aggregator"]  # noqa: Y015
     _WhichOneofArgType__aggregator: _TypeAlias = _typing.Literal["_aggregator", b"_aggregator"]  # noqa: Y015
@@ -413,6 +419,55 @@ class Orchestration(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__calibration_id) -> _WhichOneofReturnType__calibration_id | None: ...
 
 Global___Orchestration: _TypeAlias = Orchestration  # noqa: Y015
+
+@_typing.final
+class ConfidenceParts(_message.Message):
+    """The evidence behind a confidence, each 0..1; what there was none of is absent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRIOR_FIELD_NUMBER: _builtins.int
+    AGREEMENT_FIELD_NUMBER: _builtins.int
+    LOGPROB_FIELD_NUMBER: _builtins.int
+    JUDGE_FIELD_NUMBER: _builtins.int
+    prior: _builtins.float
+    """The model's quality on this kind of task."""
+    agreement: _builtins.float
+    """As Orchestration.agreement."""
+    logprob: _builtins.float
+    """Mean probability of the answer's tokens, as its model saw them."""
+    judge: _builtins.float
+    """Share of the comparisons by a judge that the answer won."""
+    def __init__(
+        self,
+        *,
+        prior: _builtins.float | None = ...,
+        agreement: _builtins.float | None = ...,
+        logprob: _builtins.float | None = ...,
+        judge: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement", b"_agreement", "_judge", b"_judge", "_logprob", b"_logprob", "_prior", b"_prior", "agreement", b"agreement", "judge", b"judge", "logprob", b"logprob", "prior", b"prior"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement", b"_agreement", "_judge", b"_judge", "_logprob", b"_logprob", "_prior", b"_prior", "agreement", b"agreement", "judge", b"judge", "logprob", b"logprob", "prior", b"prior"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__agreement: _TypeAlias = _typing.Literal["agreement"]  # noqa: Y015
+    _WhichOneofArgType__agreement: _TypeAlias = _typing.Literal["_agreement", b"_agreement"]  # noqa: Y015
+    _WhichOneofReturnType__judge: _TypeAlias = _typing.Literal["judge"]  # noqa: Y015
+    _WhichOneofArgType__judge: _TypeAlias = _typing.Literal["_judge", b"_judge"]  # noqa: Y015
+    _WhichOneofReturnType__logprob: _TypeAlias = _typing.Literal["logprob"]  # noqa: Y015
+    _WhichOneofArgType__logprob: _TypeAlias = _typing.Literal["_logprob", b"_logprob"]  # noqa: Y015
+    _WhichOneofReturnType__prior: _TypeAlias = _typing.Literal["prior"]  # noqa: Y015
+    _WhichOneofArgType__prior: _TypeAlias = _typing.Literal["_prior", b"_prior"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agreement) -> _WhichOneofReturnType__agreement | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judge) -> _WhichOneofReturnType__judge | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__logprob) -> _WhichOneofReturnType__logprob | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__prior) -> _WhichOneofReturnType__prior | None: ...
+
+Global___ConfidenceParts: _TypeAlias = ConfidenceParts  # noqa: Y015
 
 @_typing.final
 class Degradation(_message.Message):

@@ -150,6 +150,8 @@ class Plan(_message.Message):
     PROPOSERS_FIELD_NUMBER: _builtins.int
     SYNTHESIZERS_FIELD_NUMBER: _builtins.int
     FALLBACKS_FIELD_NUMBER: _builtins.int
+    JUDGES_FIELD_NUMBER: _builtins.int
+    ROUTES_FIELD_NUMBER: _builtins.int
     policy: _builtins.str
     strategy: _builtins.str
     forced: _builtins.bool
@@ -168,7 +170,9 @@ class Plan(_message.Message):
 
     @_builtins.property
     def proposers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
-        """One entry a call, best first; a model that is sampled several times stands several times."""
+        """One entry a call, best first; a model that is sampled several times stands several times. Of a cascade: its rungs,
+        the cheapest first, each better than the one before it.
+        """
 
     @_builtins.property
     def synthesizers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
@@ -177,6 +181,14 @@ class Plan(_message.Message):
     @_builtins.property
     def fallbacks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """Stand-ins for a proposer whose model fails, best first."""
+
+    @_builtins.property
+    def judges(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
+        """Who may compare others' answers, best first. Empty for shapes that need none."""
+
+    @_builtins.property
+    def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Route]:
+        """Who serves which kind of task; only for decompose_and_route, whose parts are routed on their own."""
 
     def __init__(
         self,
@@ -192,14 +204,42 @@ class Plan(_message.Message):
         proposers: _abc.Iterable[Global___Model] | None = ...,
         synthesizers: _abc.Iterable[Global___Model] | None = ...,
         fallbacks: _abc.Iterable[Global___Model] | None = ...,
+        judges: _abc.Iterable[Global___Model] | None = ...,
+        routes: _abc.Iterable[Global___Route] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence_bar", b"confidence_bar", "fallbacks", b"fallbacks", "forced", b"forced", "k", b"k", "policy", b"policy", "proposers", b"proposers", "rationale", b"rationale", "signals", b"signals", "strategy", b"strategy", "synthesizers", b"synthesizers", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence_bar", b"confidence_bar", "fallbacks", b"fallbacks", "forced", b"forced", "judges", b"judges", "k", b"k", "policy", b"policy", "proposers", b"proposers", "rationale", b"rationale", "routes", b"routes", "signals", b"signals", "strategy", b"strategy", "synthesizers", b"synthesizers", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Plan: _TypeAlias = Plan  # noqa: Y015
+
+@_typing.final
+class Route(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    """As Plan.task."""
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
+        """Best value first; never empty."""
+
+    def __init__(
+        self,
+        *,
+        task: _builtins.str = ...,
+        models: _abc.Iterable[Global___Model] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Route: _TypeAlias = Route  # noqa: Y015
 
 @_typing.final
 class Model(_message.Message):
@@ -213,6 +253,7 @@ class Model(_message.Message):
     INPUT_PICO_USD_PER_TOKEN_FIELD_NUMBER: _builtins.int
     OUTPUT_PICO_USD_PER_TOKEN_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
+    LOGPROBS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Catalog id."""
     provider: _builtins.str
@@ -228,6 +269,8 @@ class Model(_message.Message):
     output_pico_usd_per_token: _builtins.int
     quality: _builtins.float
     """0..1: chance of a right answer on this task."""
+    logprobs: _builtins.bool
+    """It tells the log-probabilities of its tokens when asked to."""
     def __init__(
         self,
         *,
@@ -239,10 +282,11 @@ class Model(_message.Message):
         input_pico_usd_per_token: _builtins.int | None = ...,
         output_pico_usd_per_token: _builtins.int | None = ...,
         quality: _builtins.float = ...,
+        logprobs: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_input_pico_usd_per_token", b"_input_pico_usd_per_token", "_output_pico_usd_per_token", b"_output_pico_usd_per_token", "input_pico_usd_per_token", b"input_pico_usd_per_token", "output_pico_usd_per_token", b"output_pico_usd_per_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_pico_usd_per_token", b"_input_pico_usd_per_token", "_output_pico_usd_per_token", b"_output_pico_usd_per_token", "context_window", b"context_window", "family", b"family", "id", b"id", "input_pico_usd_per_token", b"input_pico_usd_per_token", "output_pico_usd_per_token", b"output_pico_usd_per_token", "provider", b"provider", "quality", b"quality", "upstream_name", b"upstream_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_pico_usd_per_token", b"_input_pico_usd_per_token", "_output_pico_usd_per_token", b"_output_pico_usd_per_token", "context_window", b"context_window", "family", b"family", "id", b"id", "input_pico_usd_per_token", b"input_pico_usd_per_token", "logprobs", b"logprobs", "output_pico_usd_per_token", b"output_pico_usd_per_token", "provider", b"provider", "quality", b"quality", "upstream_name", b"upstream_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__input_pico_usd_per_token: _TypeAlias = _typing.Literal["input_pico_usd_per_token"]  # noqa: Y015
     _WhichOneofArgType__input_pico_usd_per_token: _TypeAlias = _typing.Literal["_input_pico_usd_per_token", b"_input_pico_usd_per_token"]  # noqa: Y015
