@@ -13,10 +13,11 @@ from chassis import client, identity, telemetry
 from chassis.config import load, private_folder
 from chassis.server import Server, StartError, run
 from executor.breaker import Breakers
+from executor.edges import Edges
 from executor.fleet import Fleet
+from executor.hedging import Hedges
 from executor.orchestrate import Chance, Orchestrator
 from executor.peers import PlannerPeer, ProofPeer
-from executor.run import Edges
 from executor.service import EXECUTOR, ORCHESTRATION, ExecutorServicer, OrchestrationServicer
 from executor.settings import ExecutorSettings
 from openprysm.executor.v1 import executor_pb2_grpc
@@ -40,7 +41,7 @@ async def _main(settings: ExecutorSettings) -> None:
             client.channel(settings.planner or settings.socket("planner"), settings)
         )
         proof = await stack.enter_async_context(client.channel(settings.proof or settings.socket("proof"), settings))
-        edges = Edges(fleet.provider_of, breakers, server.spans, time.monotonic, random.SystemRandom())
+        edges = Edges(fleet.provider_of, breakers, Hedges(), server.spans, time.monotonic, random.SystemRandom())
         orchestrator = Orchestrator(
             PlannerPeer(planner),
             ProofPeer(proof, version("openprysm")),

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 from executor import answers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from executor.answers import Answer
-    from executor.run import Reply
+    from executor.reply import Reply
 
 #: Share of the shorter answer's words that the other one has too.
 _SHORT_OVERLAP: Final = 0.6
@@ -46,7 +46,7 @@ def same(left: Answer, right: Answer) -> bool:  # noqa: PLR0911 - a decision lis
     return len(left.words & right.words) / fewer >= (_SHORT_OVERLAP if both_short else _LONG_OVERLAP)
 
 
-def cluster(replies: Sequence[Reply]) -> list[list[Reply]]:
+def _cluster(replies: Sequence[Reply]) -> list[list[Reply]]:
     """Group replies that say the same, the heaviest group first, the best reply of each group first.
 
     A reply joins the first group whose best reply it agrees with; better models found groups before weaker ones.
@@ -73,3 +73,40 @@ def share(clusters: Sequence[Sequence[Reply]]) -> float | None:
     if sum(len(group) for group in clusters) < 2:  # noqa: PLR2004 - one answer agrees with nobody
         return None
     return max(weights) / sum(weights)
+
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measure:
+    similarity: Callable[[str, str], float]
+    threshold: float
+
+
+LEXICAL = Measure(lambda a, b: 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Clusters:
+    groups: tuple[tuple[Reply, ...], ...]
+    share: float | None
+    typed: bool
+
+    @property
+    def best(self) -> Reply:
+        return self.groups[0][0]
+
+    @property
+    def dissent(self) -> tuple[Reply, ...]:
+        return tuple(r for g in self.groups[1:] for r in g)
+
+    def share_of(self, reply: Reply) -> float | None:
+        if self.share is None:
+            return None
+        return sum(_weight(g) for g in self.groups if reply in g) / sum(_weight(g) for g in self.groups)
+
+
+def cluster(replies: Sequence[Reply], measure: Measure = LEXICAL) -> Clusters:
+    groups = _cluster(replies)
+    return Clusters(tuple(tuple(g) for g in groups), share(groups), all(answers.read(r.text).short for r in replies))

@@ -1,12 +1,31 @@
-"""How far an answer can be trusted: one number, and where it comes from. Not calibrated: priors and agreement only."""
+"""How far an answer can be trusted: one number, where it comes from, and the parts that it was made of.
+
+Not calibrated: priors, moved by evidence. What a model says of its own confidence is no part of it.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Final
 
-if TYPE_CHECKING:
-    from executor.plan import Model
+#: Mean probability of an answer's tokens that says nothing for or against it, and how far others may move the odds.
+_USUAL_TOKEN: Final = 0.9
+_MOST_ODDS: Final = 4.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The evidence, each 0..1; None where there was none."""
+
+    #: The model's quality on this kind of task.
+    prior: float
+    #: Share of the quality weight that says the same.
+    agreement: float | None = None
+    #: Geometric mean of the answer's tokens' probabilities.
+    logprob: float | None = None
+    #: Share of the comparisons by a judge that the answer won.
+    judge: float | None = None
 
 
 @dataclass(frozen=True)
@@ -14,20 +33,45 @@ class Confidence:
     """A chance of being right, 0..1."""
 
     value: float
-    #: `prior` or `agreement`.
+    #: The strongest evidence in it: `judge`, `agreement`, `logprob` or `prior`.
     source: str
+    parts: Parts
 
 
-def from_prior(model: Model) -> Confidence:
-    """Return what is known before an answer is compared with another: the model's quality on this task."""
-    return Confidence(model.quality, "prior")
+def assess(
+    prior: float, *, agreement: float | None = None, logprob: float | None = None, judge: float | None = None
+) -> Confidence:
+    """Weigh the evidence for an answer.
 
+    Log-probabilities move the prior's odds, by a factor of four at most: models are sure of their habits, too.
+    Agreement and judgement each move what is there between half of it and half of its doubt: full agreement halves the
+    doubt, none halves the trust.
 
-def from_agreement(agreement: float, best: Model) -> Confidence:
-    """Return the best model's prior, moved by how much of the weight agrees.
-
-    Full agreement halves the doubt that the prior left; none halves the prior.
+    Args:
+        prior: chance of a right answer before anything is known of it.
+        agreement: 0..1, of two answers or more.
+        logprob: mean natural logarithm of the tokens' probabilities.
+        judge: 0..1, of one comparison or more.
     """
-    agreed = 1 - (1 - best.quality) / 2
-    alone = best.quality / 2
-    return Confidence(alone + (agreed - alone) * agreement, "agreement")
+    parts = Parts(prior, agreement, None if logprob is None else math.exp(min(logprob, 0.0)), judge)
+    value, source = prior, "prior"
+    if parts.logprob is not None:
+        value, source = _with_odds(value, _odds(parts.logprob) / _odds(_USUAL_TOKEN)), "logprob"
+    if agreement is not None:
+        value, source = _moved(value, agreement), "agreement"
+    if judge is not None:
+        value, source = _moved(value, judge), "judge"
+    return Confidence(value, source, parts)
+
+
+def _odds(chance: float) -> float:
+    return chance / max(1 - chance, 1e-9)
+
+
+def _with_odds(chance: float, factor: float) -> float:
+    odds = _odds(chance) * min(max(factor, 1 / _MOST_ODDS), _MOST_ODDS)
+    return odds / (1 + odds)
+
+
+def _moved(chance: float, share: float) -> float:
+    return chance / 2 + share / 2

@@ -20,7 +20,7 @@ _HIDDEN_REASONING: Final = 4
 
 def text_tokens(text: str) -> int:
     """Guess the tokens of a text, upwards: 3 bytes a token."""
-    return len(text.encode()) // 3 + 1
+    return len(text.encode(errors="replace")) // 3 + 1
 
 
 def prompt_tokens(messages: Sequence[Message]) -> int:
@@ -36,9 +36,10 @@ def cost(model: Model, prompt: int, completion: int) -> int:
 
 
 def guess(stage: Stage) -> None:
-    """Charge the prompt of a call that ended without a count: its provider may have read it."""
+    """Charge a call that ended without a count: the prompt, which its provider may have read, and what it wrote."""
     stage.prompt_tokens = prompt_tokens(stage.request.messages)
-    stage.cost = cost(stage.model, stage.prompt_tokens, 0)
+    stage.completion_tokens = text_tokens(stage.output) if stage.output else 0
+    stage.cost = cost(stage.model, stage.prompt_tokens, stage.completion_tokens)
     stage.estimated = True
 
 

@@ -11,7 +11,7 @@ from executor.chat import CallError
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
-    from executor.run import Reply
+    from executor.reply import Reply
 
 #: Part of the calls whose answers are enough.
 _QUORUM: Final = 2 / 3

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from executor import transcript
 from executor.budget import Ledger
-from executor.run import AllFailedError, Edges, Observer, Run, Task
+from executor.reply import AllFailedError, BrokenOffError
+from executor.run import Run, Task
 from executor.stages import Degradation, Stage, Totals, total
 from executor.strategies import STRATEGIES
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from executor.chat import Message
+    from executor.edges import Edges, Observer
     from executor.plan import Plan
     from executor.strategies.answer import Answer
     from executor.transcript import Transcript
@@ -168,6 +170,8 @@ async def execute(
     ) as span:
         try:
             answer = await strategy(run)
+        except BrokenOffError as error:
+            raise AllFailedError([(error.model, error.failure)]) from error
         except AllFailedError as error:
             if run.remaining_s() <= 0 or {failure.reason for _, failure in error.failures} == {"timeout"}:
                 raise DeadlineError from error

@@ -18,7 +18,8 @@ from executor.orchestrate import (
     execute,
 )
 from executor.peers import trace_id
-from executor.run import AllFailedError, Edges, Task
+from executor.reply import AllFailedError
+from executor.run import Task
 from executor.transcript import TranscriptError
 from executor.wire import incoming, outgoing
 from openprysm.executor.v1 import executor_pb2, executor_pb2_grpc
@@ -27,6 +28,7 @@ from openprysm.orchestration.v2 import orchestration_pb2, orchestration_pb2_grpc
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from executor.edges import Edges
     from executor.plan import Plan
     from executor.stages import Stage
 
@@ -108,6 +110,8 @@ class OrchestrationServicer(_Servicer, orchestration_pb2_grpc.OrchestrationServi
 
 class _Events:
     """Puts a run's stages on a queue."""
+
+    listens = False
 
     def __init__(self) -> None:
         self.queue: asyncio.Queue[executor_pb2.ExecuteResponse | None] = asyncio.Queue()

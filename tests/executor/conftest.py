@@ -19,8 +19,10 @@ from chassis.telemetry import Spans
 from executor.breaker import Breakers
 from executor.budget import Ledger
 from executor.chat import CallError, ChatReply, ChatRequest, Message
+from executor.edges import Edges
+from executor.hedging import Hedges
 from executor.plan import Model, Plan
-from executor.run import Edges, Run, Task
+from executor.run import Run, Task
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -93,6 +95,7 @@ class Watcher:
     """Keeps what an observer is told."""
 
     def __init__(self) -> None:
+        self.listens = False
         self.started_stages: list[int] = []
         self.completed_stages: list[tuple[int, str]] = []
         self.plans: list[Plan] = []
@@ -126,7 +129,15 @@ class World:
 
     def __post_init__(self) -> None:
         self.breakers = Breakers(self.clock)
-        self.edges = Edges(self._provider_of, self.breakers, self.spans, self.clock, Random(self.seed))  # noqa: S311 - a test's dice
+        self.hedges = Hedges()
+        self.edges = Edges(
+            self._provider_of,
+            self.breakers,
+            self.hedges,
+            self.spans,
+            self.clock,
+            Random(self.seed),  # noqa: S311 - a test's dice
+        )
 
     def _provider_of(self, _model: Model) -> Provider:
         return self.provider
@@ -169,7 +180,7 @@ class Lab:
 
     def model(self, name: str, **changes: Any) -> Model:
         """A model of quality 0.8 that costs 2 pico-USD a token of the prompt and 10 a token of the answer."""
-        usual = Model(name, "fake", name, name, 100_000, input_price=2, output_price=10, quality=0.8)
+        usual = Model(name, f"provider-{name}", name, name, 100_000, input_price=2, output_price=10, quality=0.8)
         return replace(usual, **changes)
 
     def models(self, names: Iterable[str]) -> tuple[Model, ...]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executor import agreement, answers
-from executor.run import Reply
+from executor.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

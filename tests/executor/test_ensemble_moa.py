@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from executor.run import AllFailedError
+from executor.reply import AllFailedError
 from executor.strategies.ensemble_moa import ensemble_moa
 
 if TYPE_CHECKING:

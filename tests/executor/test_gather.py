@@ -10,7 +10,7 @@ import pytest
 
 from executor.chat import CallError
 from executor.gather import gather
-from executor.run import Reply
+from executor.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

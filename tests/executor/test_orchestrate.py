@@ -22,7 +22,7 @@ from executor.orchestrate import (
     UnknownStrategyError,
     execute,
 )
-from executor.run import AllFailedError
+from executor.reply import AllFailedError
 
 if TYPE_CHECKING:
     from executor.conftest import Lab, Script, World
@@ -138,7 +138,7 @@ def test_an_outcome_sums_up_its_stages(lab: Lab) -> None:
 
 def test_a_shape_that_is_unknown_is_refused_before_any_call(lab: Lab) -> None:
     with pytest.raises(UnknownStrategyError):
-        run_plan(lab, {"a": [lab.says("Paris")]}, "debate")
+        run_plan(lab, {"a": [lab.says("Paris")]}, "guess")
 
 
 @pytest.mark.parametrize("strategy", ["single", "ensemble_moa"])

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from executor.attempt import MAX_CALLS
 from executor.chat import CallError
-from executor.run import MAX_CALLS, Reply
+from executor.reply import Reply
 
 if TYPE_CHECKING:
     from executor.conftest import Lab, World

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from executor.run import AllFailedError
+from executor.reply import AllFailedError
 
 if TYPE_CHECKING:
     from executor.conftest import Lab, World
-    from executor.run import Reply, Run
+    from executor.reply import Reply
+    from executor.run import Run
 
 
 def ask(world: World, run: Run, lab: Lab, names: str) -> Reply:

@@ -131,7 +131,7 @@ def _index(event: Any) -> int | None:
     [
         ("single", "r", {}, ("UNAVAILABLE", "all_models_failed: every model call failed: 1 rejected")),
         ("ensemble_moa", "rr", {}, ("UNAVAILABLE", "all_models_failed: every model call failed: 2 rejected")),
-        ("debate", "a", {}, ("INVALID_ARGUMENT", "invalid_request: plan.strategy: is not available in this version")),
+        ("guess", "a", {}, ("INVALID_ARGUMENT", "invalid_request: plan.strategy: is not available in this version")),
         ("single", "", {}, ("INVALID_ARGUMENT", "invalid_request: plan.proposers: must not be empty")),
         (
             "single",

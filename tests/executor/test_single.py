@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from executor.confidence import Confidence
-from executor.run import AllFailedError
+from executor.confidence import assess
+from executor.reply import AllFailedError
 from executor.strategies.answer import Answer
 from executor.strategies.single import single
 
@@ -19,7 +19,7 @@ def test_a_model_that_answers_is_the_only_one_asked(lab: Lab) -> None:
     world = lab.world({"a": [lab.says("Paris", finish="length")]})
     run = world.run(lab.task(lab.plan("a", fallbacks="bc")))
     answer = world.do(single(run))
-    assert answer == Answer("Paris", "length", Confidence(lab.models("a")[0].quality, "prior"))
+    assert answer == Answer("Paris", "length", assess(lab.models("a")[0].quality))
     assert (answer.agreement, answer.aggregator) == (None, None)
     assert world.asked == ["a"]
     assert not run.degradations
@@ -42,7 +42,7 @@ def test_a_stand_in_answers_with_its_own_prior_and_the_answer_is_degraded(lab: L
     world = lab.world({"a": [first], "b": [lab.says("Paris")]})
     run = world.run(lab.task(lab.plan("a", fallbacks="b")))
     answer = world.do(single(run))
-    assert answer.confidence == Confidence(lab.models("b")[0].quality, "prior")
+    assert answer.confidence == assess(lab.models("b")[0].quality)
     assert [(item.stage, item.reason, item.model) for item in run.degradations] == [("answer", reason, "a")]
 
 

@@ -56,7 +56,7 @@ def test_the_transcript_holds_these_fields_and_no_others(lab: Lab) -> None:
             {
                 "stage": "propose",
                 "model": "a",
-                "provider": "fake",
+                "provider": "provider-a",
                 "status": "ok",
                 "attempt": 1,
                 "input_digest": "sha256:" + written.digests[0].input.hex(),
@@ -65,7 +65,7 @@ def test_the_transcript_holds_these_fields_and_no_others(lab: Lab) -> None:
             {
                 "stage": "propose",
                 "model": "a",
-                "provider": "fake",
+                "provider": "provider-a",
                 "status": "failed",
                 "attempt": 2,
                 "input_digest": "sha256:" + written.digests[1].input.hex(),

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from executor import confidence
+
 if TYPE_CHECKING:
+    from executor.agreement import Clusters
     from executor.confidence import Confidence
+    from executor.reply import Reply
+    from executor.run import Run
 
 
 @dataclass(frozen=True)
@@ -21,3 +26,22 @@ class Answer:
     agreement: float | None = None
     #: Catalog id of the model that wrote the answer from others'; None when none did.
     aggregator: str | None = None
+
+
+def alone(reply: Reply) -> Answer:
+    """Return an answer that was compared with no other: nothing is known of it but its model's prior."""
+    return Answer(reply.text, reply.finish_reason, confidence.assess(reply.model.quality, logprob=reply.logprob))
+
+
+def chosen(reply: Reply, clusters: Clusters, *, judge: float | None = None) -> Answer:
+    """Return one of several answers as the final one; what speaks for it is the share of its own group."""
+    sureness = confidence.assess(
+        reply.model.quality, agreement=clusters.share_of(reply), logprob=reply.logprob, judge=judge
+    )
+    return Answer(reply.text, reply.finish_reason, sureness, clusters.share)
+
+
+def note_dissent(run: Run, clusters: Clusters) -> None:
+    """Note at their stages which answers are outside the largest group."""
+    for reply in clusters.dissent:
+        run.stages[reply.stage].note = "dissents from the largest group of answers"

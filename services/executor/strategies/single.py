@@ -1,11 +1,10 @@
-"""single: the model of best value is asked once; when it fails, the next best one is."""
+"""single: the model of best value is asked once; when it fails, or is late, the next best one is."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from executor import confidence
-from executor.strategies.answer import Answer
+from executor.strategies.answer import Answer, alone
 
 if TYPE_CHECKING:
     from executor.run import Run
@@ -18,5 +17,5 @@ async def single(run: Run) -> Answer:
         AllFailedError: neither it nor a stand-in answered.
     """
     plan = run.task.plan
-    reply = await run.ask_any("answer", (*plan.proposers, *plan.fallbacks), run.task.messages)
-    return Answer(reply.text, reply.finish_reason, confidence.from_prior(reply.model))
+    models = (*plan.proposers, *plan.fallbacks)
+    return alone(await run.ask_any("answer", models, run.task.messages, speech=run.speech()))

@@ -103,7 +103,7 @@ def _usage(outcome: Outcome) -> pb.Usage:
 
 
 def _orchestration(outcome: Outcome) -> pb.Orchestration:
-    answer = outcome.answer
+    answer, parts = outcome.answer, outcome.answer.confidence.parts
     return pb.Orchestration(
         policy=outcome.plan.policy,
         strategy=outcome.plan.strategy,
@@ -120,6 +120,9 @@ def _orchestration(outcome: Outcome) -> pb.Orchestration:
             pb.Degradation(stage=item.stage, reason=item.reason, model=item.model, action=item.action)
             for item in outcome.degradations
         ],
+        confidence_parts=pb.ConfidenceParts(
+            prior=parts.prior, agreement=parts.agreement, logprob=parts.logprob, judge=parts.judge
+        ),
     )
 
 

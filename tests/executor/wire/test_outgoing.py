@@ -50,6 +50,7 @@ def test_the_response_has_the_contract_s_keys(body: Any) -> None:
         "calls",
         "degraded",
         "degradations",
+        "confidence_parts",
     }
     assert set(body["prysm"]["proof"]) == {
         "proof_hash",

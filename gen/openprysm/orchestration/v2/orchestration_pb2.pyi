@@ -433,7 +433,9 @@ class ConfidenceParts(_message.Message):
     prior: _builtins.float
     """The model's quality on this kind of task."""
     agreement: _builtins.float
-    """As Orchestration.agreement."""
+    """Share of the quality weight of all answers that says the same as this one. Orchestration.agreement is the largest
+    such share, and another one when a judge has preferred an answer that fewer share.
+    """
     logprob: _builtins.float
     """Mean probability of the answer's tokens, as its model saw them."""
     judge: _builtins.float

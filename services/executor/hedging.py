@@ -1,0 +1,50 @@
+"""Hedged calls: when a model's first word is later than usual, another one is asked too (Dean & Barroso, CACM 2013).
+
+The trigger is the time to the first word and not to the last: how long an answer takes is mostly how long it is. Of a
+call that is not streamed the first word comes with the last. Hedges are bought with tokens that calls earn, so that a
+provider's outage does not double everybody's calls.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+#: Waiting times that are kept of a model, and how many of them are needed before they say what is usual.
+_KEPT: Final = 200
+_NEEDED: Final = 20
+_QUANTILE: Final = 0.95
+#: Seconds that are waited at least: below that a second call gains nobody anything.
+_LEAST_S: Final = 0.25
+#: Hedges that a call earns, and how many can be saved up.
+_EARNED: Final = 0.1
+_SAVED: Final = 10.0
+
+
+class Hedges:
+    """How long models take to their first word, and how many hedges are left. One for the process."""
+
+    def __init__(self) -> None:
+        """Begin with one hedge, and knowing nothing."""
+        self._waits: dict[tuple[str, bool], deque[float]] = {}
+        self._tokens = 1.0
+
+    def observe(self, model: str, wait_s: float, *, streamed: bool) -> None:
+        """Note that a model's first word came after `wait_s` seconds."""
+        waits = self._waits.setdefault((model, streamed), deque(maxlen=_KEPT))
+        waits.append(wait_s)
+        self._tokens = min(_SAVED, self._tokens + _EARNED)
+
+    def patience_s(self, model: str, *, streamed: bool) -> float | None:
+        """Return the seconds after which a first word is late, or None while nobody knows."""
+        waits = self._waits.get((model, streamed), ())
+        if len(waits) < _NEEDED:
+            return None
+        return max(_LEAST_S, sorted(waits)[int(len(waits) * _QUANTILE)])
+
+    def take(self) -> bool:
+        """Take the right to one hedge, if there is one."""
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
