@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 #: Part of the calls whose answers are enough.
 _QUORUM: Final = 2 / 3
 #: Seconds of grace at least, and as a multiple of the time that the quorum took.
-_GRACE_S: Final = 3.0
+_GRACE_S: Final = 1.0
 _GRACE_FACTOR: Final = 1.5
 _PAIR: Final = 2
 #: Of two calls one is a quorum of little worth: the other one gets more time.
-_PAIR_GRACE_S: Final = 10.0
-_PAIR_GRACE_FACTOR: Final = 3.0
+_PAIR_GRACE_S: Final = 3.0
+_PAIR_GRACE_FACTOR: Final = 2.0
 
 
 async def gather(calls: Sequence[Coroutine[None, None, Reply]]) -> list[Reply | CallError | None]:

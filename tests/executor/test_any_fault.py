@@ -137,6 +137,11 @@ def check_failures(error: AllFailedError) -> None:
     assert str(error)
 
 
+def check_broken_off(world: World, run: Run, error: BrokenOffError) -> None:
+    assert world.watcher.pieces
+    assert error.model.id in {stage.model.id for stage in run.stages if stage.status == "failed"}
+
+
 def play(lab: Lab, shape: str, script: list[tuple[Fault, ...]], limits: Limits) -> tuple[World, Run]:
     proposers, synthesizers, fallbacks, deadline_s, max_cost, listens = limits
     plan = lab.plan(proposers, synthesizers, fallbacks, shape, judges="xyab")
@@ -174,8 +179,7 @@ def test_a_run_ends_with_an_answer_or_with_all_failed(
         check_failures(error)
         assert not world.watcher.pieces
     except BrokenOffError as error:
-        assert world.watcher.pieces
-        assert error.model.id in {stage.model.id for stage in run.stages if stage.status == "failed"}
+        check_broken_off(world, run, error)
     else:
         check_answer(run, answer)
         assert answer.text.startswith("".join(world.watcher.pieces))
