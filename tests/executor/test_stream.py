@@ -1,10 +1,10 @@
-"""StreamOrchestrate over real gRPC: scripted models, a planner and a notary that do as they are told."""
+"""StreamOrchestrate over real gRPC, in front of scripted models."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -14,93 +14,23 @@ from structlog.testing import capture_logs
 
 from chassis.errors import ServiceError, from_rpc
 from chassis.interceptors import RpcInterceptor
-from executor.orchestrate import Chance, Offer, Orchestrator, Request, Result, Signed
-from executor.run import Observer, Silent
+from executor.orchestrate import Chance, Offer
 from executor.service import OrchestrationServicer
 from openprysm.orchestration.v2 import orchestration_pb2 as pb
 from openprysm.orchestration.v2 import orchestration_pb2_grpc
 
+from .public import PATIENCE_S, REQUEST_ID, Peers, Service, Talking, asked, failure, kinds, text_of
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from executor.conftest import Lab, Script, World
-    from executor.plan import Plan
-    from executor.stages import Stage
+    from executor.conftest import Lab, Script
+    from executor.run import Observer
 
-#: Seconds in which anything here has happened, or never will.
-PATIENCE_S = 20.0
-REQUEST_ID = "0f3c"
 #: What no two runs have in common.
 OF_ITS_OWN = {"id", "created", "start_ms", "duration_ms", "total_ms", "models_ms", "overhead_ms", "span_id", "trace_id",
               "nonce", "verify_url", "transcript"}  # fmt: skip
-
-
-class Deaf(Silent):
-    """An observer that hears of plan and stages alone: what is said is up to the test."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-
-    def planned(self, plan: Plan) -> None:
-        self._observer.planned(plan)
-
-    def started(self, stage: Stage) -> None:
-        self._observer.started(stage)
-
-    def completed(self, stage: Stage) -> None:
-        self._observer.completed(stage)
-
-
-@dataclass
-class Peers:
-    """Planner and notary."""
-
-    plan_: Plan
-    error: Exception | None = None
-
-    async def plan(self, *_: Any) -> Plan:
-        if self.error:
-            raise self.error
-        return self.plan_
-
-    async def sign(self, *_: Any) -> Signed:
-        return Signed("sha256:" + "0" * 64, "SHA256:key", b'{"n": 1}')
-
-
-class Talking(Orchestrator):
-    """The real life of a request; before it is over, `talk` says what it will."""
-
-    talk: Callable[[Observer], Awaitable[None]] | None = None
-
-    async def orchestrate(self, request: Request, deadline: float, observer: Observer | None = None) -> Result:
-        result = await super().orchestrate(request, deadline, Deaf(observer) if observer else None)
-        if observer and self.talk:
-            await self.talk(observer)
-        return result
-
-
-@dataclass
-class Service:
-    """The public face behind one socket."""
-
-    world: World
-    peers: Peers
-    orchestrator: Talking
-    offer: Offer = field(default_factory=lambda: Offer(("fake",), (), ()))
-    orchestrate: Any = None
-    stream: Any = None
-
-    async def events(self, **fields: Any) -> list[pb.StreamOrchestrateResponse]:
-        return [event async for event in self.call(**fields)]
-
-    def call(self, within_s: float = PATIENCE_S, **fields: Any) -> Any:
-        return self.stream(asked(**fields), timeout=within_s, metadata=(("x-request-id", REQUEST_ID),))
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not condition():
-                await asyncio.sleep(0.005)
 
 
 @pytest.fixture
@@ -124,25 +54,13 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
     orchestration_pb2_grpc.add_OrchestrationStreamServiceServicer_to_server(servicer, server)
     server.add_insecure_port(f"unix:{tmp_path}/executor.sock")
     await server.start()
-    async with grpc.aio.insecure_channel(f"unix:{tmp_path}/executor.sock") as channel:
+    # Else gRPC would take in some megabytes for a reader who reads nothing, the more the faster the socket.
+    options = [("grpc.http2.bdp_probe", 0)]
+    async with grpc.aio.insecure_channel(f"unix:{tmp_path}/executor.sock", options) as channel:
         made.orchestrate = orchestration_pb2_grpc.OrchestrationServiceStub(channel).Orchestrate
         made.stream = orchestration_pb2_grpc.OrchestrationStreamServiceStub(channel).StreamOrchestrate
         yield made
     await server.stop(None)
-
-
-def asked(**fields: Any) -> pb.OrchestrateRequest:
-    request = pb.OrchestrateRequest(**fields)
-    request.messages.add(role="user").content.string_value = "What is the capital of France?"
-    return request
-
-
-def kinds(events: list[pb.StreamOrchestrateResponse]) -> list[str]:
-    return [event.type for event in events]
-
-
-def text_of(events: list[pb.StreamOrchestrateResponse]) -> str:
-    return "".join(event.delta for event in events)
 
 
 def common(value: Any) -> Any:
@@ -150,17 +68,6 @@ def common(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: common(item) for key, item in value.items() if key not in OF_ITS_OWN}
     return [common(item) for item in value] if isinstance(value, list) else value
-
-
-async def failure(call: Any) -> tuple[list[pb.StreamOrchestrateResponse], ServiceError]:
-    """Read a stream that fails: its events, and the status at its end."""
-    events = []
-    try:
-        async for event in call:
-            events.append(event)  # noqa: PERF401 - they are wanted although it fails
-    except grpc.aio.AioRpcError as error:
-        return events, from_rpc(error)
-    raise AssertionError(events)
 
 
 async def test_events_come_in_order_are_numbered_and_end_with_the_result(service: Service, lab: Lab) -> None:
