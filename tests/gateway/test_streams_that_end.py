@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -84,31 +85,47 @@ async def test_a_client_that_leaves_cancels_the_service(stack: Stack) -> None:
     await asyncio.wait_for(cancelled.wait(), 1)
 
 
-async def test_a_client_that_reads_nothing_holds_the_service_back(stack: Stack) -> None:
-    sent, resumed = 0, asyncio.Event()
-    piece = "x" * (64 << 10)
+class Flood:
+    """A service that sends as fast as it is read, until it is told to finish."""
 
-    async def flood(_request: Any, _context: Context) -> AsyncIterator[Any]:
-        nonlocal sent
-        while not resumed.is_set():
-            yield event("answer.delta", sent, delta=piece)
-            sent += 1
-        yield event("result", sent, result=result())
+    def __init__(self, stack: Stack) -> None:
+        self.sent, self.finish = 0, asyncio.Event()
+        stack.executor.streaming = self._send
 
-    async def stalled() -> bool:
-        before = sent
+    async def _send(self, _request: Any, _context: Context) -> AsyncIterator[Any]:
+        seq = 0
+        while not self.finish.is_set():
+            yield event("answer.delta", seq, delta="x" * 65536)
+            seq, self.sent = seq + 1, self.sent + 1
+        yield event("result", seq, result=result())
+
+    async def stalled(self) -> bool:
+        before = self.sent
         await asyncio.sleep(0.2)
-        return 0 < before == sent
+        return 0 < before == self.sent
 
-    stack.executor.streaming = flood
+
+async def test_a_client_that_reads_nothing_holds_the_service_back(stack: Stack) -> None:
+    flood = Flood(stack)
     async with reading(stack) as response:
-        await stack.until(stalled)
-        assert sent * len(piece) < 32 << 20
-        resumed.set()
+        await stack.until(flood.stalled)
+        assert flood.sent * 65536 < 8 << 20
+        flood.finish.set()
         body = await response.read()
     events = events_of(body)
-    assert [event["seq"] for event in events] == list(range(sent + 1))
+    assert [event["seq"] for event in events] == list(range(len(events)))
     assert events[-1]["type"] == "result"
+
+
+async def test_clients_that_read_nothing_hold_nobody_else_back(stack: Stack) -> None:
+    flood = Flood(stack)
+    async with AsyncExitStack() as exits:
+        for _ in range(12):
+            await exits.enter_async_context(reading(stack))
+        await stack.until(flood.stalled)
+        for _ in range(4):
+            assert (await stack.orchestrate()).status == 200
+        flood.finish.set()
 
 
 async def test_a_long_stream_is_not_too_large_a_response(stack: Stack) -> None:
