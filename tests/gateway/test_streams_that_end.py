@@ -109,7 +109,7 @@ async def test_a_client_that_reads_nothing_holds_the_service_back(stack: Stack) 
     flood = Flood(stack)
     async with reading(stack) as response:
         await stack.until(flood.stalled)
-        assert flood.sent * 65536 < 8 << 20
+        assert flood.sent * 65536 < 32 << 20  # most of it in the buffers of the socket
         flood.finish.set()
         body = await response.read()
     events = events_of(body)
