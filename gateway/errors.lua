@@ -58,6 +58,9 @@ function envoy_on_request(handle)
   local metadata = handle:streamInfo():dynamicMetadata()
   metadata:set("openprysm.request", "id", headers:get("x-request-id"))
   metadata:set("openprysm.request", "method", headers:get(":method"))
+  -- For the route that is picked once the body is read. The first one is not picked by it, nor is a rate limit.
+  local accept = headers:get("accept")
+  if accept and accept:lower():find("text/event-stream", 1, true) then metadata:set("openprysm.body", "events", true) end
   -- No part of the API is in the query, and the transcoder would bind it to fields of the request.
   local path = headers:get(":path") -- CONNECT has none
   if path then headers:replace(":path", path:match("^[^?]*")) end

@@ -35,6 +35,18 @@ def note(**fields: object) -> None:
     _notes.get().update(fields)
 
 
+def typed(error: Exception, method: str) -> errors.ServiceError:
+    """Return what the caller of `method` may know of an exception; one that nobody expected is logged here."""
+    if isinstance(error, errors.ServiceError):
+        return error
+    if isinstance(error, grpc.aio.AioRpcError):
+        return errors.from_rpc(error)
+    if isinstance(error, NotImplementedError):
+        return errors.ServiceError(grpc.StatusCode.UNIMPLEMENTED, "not_found", "this method is not served")
+    _log.error("unexpected_exception", method=method, exc_info=error)
+    return errors.internal()
+
+
 class RpcInterceptor(grpc.aio.ServerInterceptor):
     """Wraps unary and server-streaming methods.
 
@@ -141,22 +153,12 @@ class _Rpc:
                 self._report(started, grpc.StatusCode.CANCELLED, None)
                 raise
             except Exception as error:  # noqa: BLE001 - the last line of defence
-                failure = self._typed(error)
+                failure = typed(error, self._method)
                 span.fail(failure.reason)
                 self._report(started, failure.code, failure.reason)
                 await context.abort(failure.code, failure.message, errors.trailing_metadata(failure))
             else:
                 self._report(started, grpc.StatusCode.OK, None)
-
-    def _typed(self, error: Exception) -> errors.ServiceError:
-        if isinstance(error, errors.ServiceError):
-            return error
-        if isinstance(error, grpc.aio.AioRpcError):
-            return errors.from_rpc(error)
-        if isinstance(error, NotImplementedError):
-            return errors.ServiceError(grpc.StatusCode.UNIMPLEMENTED, "not_found", "this method is not served")
-        _log.error("unexpected_exception", method=self._method, exc_info=error)
-        return errors.internal()
 
     def _report(self, started: float, code: grpc.StatusCode, reason: str | None) -> None:
         client = current_client.get(None)

@@ -18,7 +18,7 @@ from executor.fleet import Fleet
 from executor.hedging import Hedges
 from executor.orchestrate import Chance, Orchestrator
 from executor.peers import PlannerPeer, ProofPeer
-from executor.service import EXECUTOR, ORCHESTRATION, ExecutorServicer, OrchestrationServicer
+from executor.service import PROTECTED, SERVICES, ExecutorServicer, OrchestrationServicer
 from executor.settings import ExecutorSettings
 from openprysm.executor.v1 import executor_pb2_grpc
 from openprysm.orchestration.v2 import orchestration_pb2_grpc
@@ -33,7 +33,7 @@ async def _main(settings: ExecutorSettings) -> None:
     keys = identity.Keys(settings.keys_file or state / "keys.json", pepper)
     provider = telemetry.configure("executor", version("openprysm"))
     address = settings.executor_listen or settings.socket("executor")
-    server = Server("executor", address, settings, provider, keys, (f"/{ORCHESTRATION}/",))
+    server = Server("executor", address, settings, provider, keys, PROTECTED)
     breakers = Breakers(time.monotonic)
     async with AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(Fleet(settings, breakers))
@@ -50,11 +50,11 @@ async def _main(settings: ExecutorSettings) -> None:
             Chance(secrets.token_bytes, time.time),
         )
         timeout_s = settings.request_timeout_s
-        orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(
-            OrchestrationServicer(orchestrator, edges, timeout_s), server.grpc
-        )
+        servicer = OrchestrationServicer(orchestrator, edges, timeout_s)
+        orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(servicer, server.grpc)
+        orchestration_pb2_grpc.add_OrchestrationStreamServiceServicer_to_server(servicer, server.grpc)
         executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, timeout_s), server.grpc)
-        await server.serve((ORCHESTRATION, EXECUTOR))
+        await server.serve(SERVICES)
 
 
 if __name__ == "__main__":

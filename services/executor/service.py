@@ -1,9 +1,9 @@
-"""OrchestrationService and ExecutorService on the wire."""
+"""OrchestrationService, its stream, and ExecutorService on the wire."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
@@ -21,21 +21,27 @@ from executor.peers import trace_id
 from executor.reply import AllFailedError
 from executor.run import Task
 from executor.transcript import TranscriptError
-from executor.wire import incoming, outgoing
+from executor.wire import incoming, outgoing, stream
 from openprysm.executor.v1 import executor_pb2, executor_pb2_grpc
 from openprysm.orchestration.v2 import orchestration_pb2, orchestration_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from executor.edges import Edges
+    from executor.edges import Edges, Observer
+    from executor.orchestrate import Request
     from executor.plan import Plan
     from executor.stages import Stage
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
-ORCHESTRATION = orchestration_pb2.DESCRIPTOR.services_by_name["OrchestrationService"].full_name
-EXECUTOR = executor_pb2.DESCRIPTOR.services_by_name["ExecutorService"].full_name
+_ORCHESTRATION: Final = orchestration_pb2.DESCRIPTOR.services_by_name["OrchestrationService"].full_name
+_STREAM: Final = orchestration_pb2.DESCRIPTOR.services_by_name["OrchestrationStreamService"].full_name
+_EXECUTOR: Final = executor_pb2.DESCRIPTOR.services_by_name["ExecutorService"].full_name
+#: Full names of what is served here.
+SERVICES: Final = (_ORCHESTRATION, _STREAM, _EXECUTOR)
+#: Methods that start with one of these need a key.
+PROTECTED: Final = (f"/{_ORCHESTRATION}/", f"/{_STREAM}/")
 
 #: Taken off a caller's deadline, so that it hears of the time-out from us and not from its own clock.
 _SHAVE_S: Final = 0.1
@@ -64,6 +70,11 @@ def _typed_failures() -> Iterator[None]:
         raise errors.invalid_request("messages", "must be Unicode text without lone surrogates") from error
 
 
+def _header(context: Context, name: str) -> str | None:
+    """Return a header that the caller sent; None: it sent none."""
+    return next((str(value) for key, value in context.invocation_metadata() or () if key == name), None)
+
+
 class _Servicer:
     def __init__(self, edges: Edges, request_timeout_s: float) -> None:
         self._edges = edges
@@ -76,8 +87,12 @@ class _Servicer:
         return self._edges.clock() + seconds - min(_SHAVE_S, seconds * _SHAVE_SHARE)
 
 
-class OrchestrationServicer(_Servicer, orchestration_pb2_grpc.OrchestrationServiceServicer):
-    """The public face."""
+class OrchestrationServicer(
+    _Servicer,
+    orchestration_pb2_grpc.OrchestrationServiceServicer,
+    orchestration_pb2_grpc.OrchestrationStreamServiceServicer,
+):
+    """The public face: one orchestration, as one answer or as a stream. The method decides, not the field `stream`."""
 
     def __init__(self, orchestrator: Orchestrator, edges: Edges, request_timeout_s: float) -> None:
         super().__init__(edges, request_timeout_s)
@@ -88,11 +103,36 @@ class OrchestrationServicer(_Servicer, orchestration_pb2_grpc.OrchestrationServi
     ) -> orchestration_pb2.OrchestrateResponse:
         """Check, orchestrate, answer."""
         deadline = self._deadline(context)
+        return await self._answer(self._check(request, context), deadline, None)
+
+    async def StreamOrchestrate(  # noqa: N802
+        self, request: orchestration_pb2.OrchestrateRequest, context: Context
+    ) -> AsyncIterator[orchestration_pb2.StreamOrchestrateResponse]:
+        """Check, orchestrate, tell what happens and answer last."""
+        deadline = self._deadline(context)
+        checked = self._check(request, context)
+        events = stream.events(
+            lambda observer: self._answer(checked, deadline, observer),
+            self._edges.clock,
+            f"/{_STREAM}/StreamOrchestrate",
+            _header(context, "x-request-id") or "",
+        )
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    def _check(self, request: orchestration_pb2.OrchestrateRequest, context: Context) -> Request:
         checked = incoming.read_request(request)
-        if any(key == "idempotency-key" for key, _ in context.invocation_metadata() or ()):
+        if _header(context, "idempotency-key") is not None:
             raise errors.invalid_request("Idempotency-Key", "is not supported by this version; leave it out")
+        return checked
+
+    async def _answer(
+        self, request: Request, deadline: float, observer: Observer | None
+    ) -> orchestration_pb2.OrchestrateResponse:
+        """Run a checked request, whoever watches."""
         with _typed_failures():
-            result = await self._orchestrator.orchestrate(checked, deadline)
+            result = await self._orchestrator.orchestrate(request, deadline, observer)
         outcome = result.outcome
         note(
             id=result.id,

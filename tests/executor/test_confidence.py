@@ -27,7 +27,8 @@ def test_full_agreement_halves_the_doubt_and_none_halves_the_trust(agreement: fl
 
 def test_tokens_that_are_as_sure_as_usual_move_nothing() -> None:
     found = confidence.assess(0.8, logprob=math.log(0.9))
-    assert (found.source, found.value) == ("logprob", pytest.approx(0.8))
+    assert found.source == "logprob"
+    assert found.value == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(("logprob", "value"), [(-0.001, 16 / 17), (-3.0, 0.5)])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
     Behaviour: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
+    Streaming: TypeAlias = Callable[[Any, Context], AsyncIterator[Any]]
 
 SERVICES = {
-    "executor": orchestration_pb2.DESCRIPTOR.services_by_name["OrchestrationService"],
-    "proof": proof_pb2.DESCRIPTOR.services_by_name["ProofService"],
+    "executor": tuple(orchestration_pb2.DESCRIPTOR.services_by_name.values()),
+    "proof": (proof_pb2.DESCRIPTOR.services_by_name["ProofService"],),
 }
 
 
@@ -39,13 +41,14 @@ class Call:
 
 
 class Fake:
-    """A service: every method does `behaviour`, or answers with an empty message."""
+    """A service: every method does `behaviour` or `streaming`, or answers with one empty message."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.path = folder / f"{name}.sock"
         self.calls: list[Call] = []
         self.behaviour: Behaviour | None = None
+        self.streaming: Streaming | None = None
         self.checks = health.aio.HealthServicer()
         self._behind = folder / f"{name}-behind.sock"
         self._flowing = asyncio.Event()
@@ -53,7 +56,7 @@ class Fake:
         self._relay: asyncio.Server | None = None
 
     def reset(self) -> None:
-        self.calls, self.behaviour = [], None
+        self.calls, self.behaviour, self.streaming = [], None, None
 
     def raises(self, error: Exception) -> None:
         """Fail from now on."""
@@ -63,28 +66,47 @@ class Fake:
 
         self.behaviour = fail
 
-    async def _answer(self, method: str, empty: type[Any], request: Any, context: Context) -> Any:
+    def _note(self, method: str, request: Any, context: Context) -> None:
         metadata: dict[str, list[str | bytes]] = {}
         for key, value in context.invocation_metadata() or ():
             metadata.setdefault(key, []).append(value)
         self.calls.append(Call(method, request, metadata, context.time_remaining()))
+
+    async def _answer(self, method: str, empty: type[Any], request: Any, context: Context) -> Any:
+        self._note(method, request, context)
         try:
             return await self.behaviour(request, context) if self.behaviour else empty()
         except ServiceError as error:
             await context.abort(error.code, error.message, trailing_metadata(error))
 
-    def _handler(self) -> grpc.GenericRpcHandler:
+    async def _stream(self, method: str, empty: type[Any], request: Any, context: Context) -> AsyncIterator[Any]:
+        if self.behaviour or not self.streaming:
+            yield await self._answer(method, empty, request, context)
+            return
+        self._note(method, request, context)
+        try:
+            async with aclosing(self.streaming(request, context)) as replies:  # type: ignore[type-var] # a generator
+                async for reply in replies:
+                    yield reply
+        except ServiceError as error:
+            await context.abort(error.code, error.message, trailing_metadata(error))
+
+    def _handler(self, service: Any) -> grpc.GenericRpcHandler:
         handlers = {}
-        for method in SERVICES[self.name].methods:
+        for method in service.methods:
             reply = GetMessageClass(method.output_type)
-
-            async def answer(request: Any, context: Context, name: str = method.name, reply: type[Any] = reply) -> Any:
-                return await self._answer(name, reply, request, context)
-
-            handlers[method.name] = grpc.unary_unary_rpc_method_handler(
-                answer, GetMessageClass(method.input_type).FromString, reply.SerializeToString
+            streams = method.server_streaming
+            serve, make = (
+                (self._stream, grpc.unary_stream_rpc_method_handler)
+                if streams
+                else (self._answer, grpc.unary_unary_rpc_method_handler)
             )
-        return grpc.method_handlers_generic_handler(SERVICES[self.name].full_name, handlers)
+            handlers[method.name] = make(
+                partial(serve, method.name, reply),
+                GetMessageClass(method.input_type).FromString,
+                reply.SerializeToString,
+            )
+        return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
     @asynccontextmanager
     async def serve(
@@ -92,7 +114,7 @@ class Fake:
     ) -> AsyncIterator[int]:
         """Serve behind the relay, or at `address` without one; yield the port."""
         server = grpc.aio.server()
-        server.add_generic_rpc_handlers((self._handler(),))
+        server.add_generic_rpc_handlers(tuple(self._handler(service) for service in SERVICES[self.name]))
         await self.checks.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(self.checks, server)
         if address and credentials:

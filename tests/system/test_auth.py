@@ -73,6 +73,7 @@ async def test_nobody_gets_in_without_a_key_in_its_place(suite: Suite, upstream:
     "path",
     [
         "/openprysm.orchestration.v2.OrchestrationService/Orchestrate",
+        "/openprysm.orchestration.v2.OrchestrationStreamService/StreamOrchestrate",
         "/openprysm.proof.v2.ProofService/Sign",
         "/openprysm.proof.v2.ProofService/Get",
         "/openprysm.planner.v1.PlannerService/Plan",

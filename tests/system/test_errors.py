@@ -93,7 +93,7 @@ ROWS = {
     "temperature is NaN": Row(422, "invalid_request", hello(temperature="NaN"), says="temperature"),
     "a free budget": Row(422, "invalid_request", hello(max_cost_usd=0), says="max_cost_usd: must be greater than 0"),
     "a pack to come": Row(422, "invalid_request", hello(compliance="GDPR"), says="compliance"),
-    "a stream to come": Row(422, "invalid_request", hello(stream=True), says="stream"),
+    "stream is a word": Row(422, "invalid_request", hello(stream="yes"), says="stream: must be true or false"),
     "all models fail": Row(502, "all_models_failed", HELLO, script=fails(500), says="unavailable"),
     "all models refuse": Row(502, "all_models_failed", hello(strategy="ensemble_moa"), script=fails(401),
                              says="rejected"),

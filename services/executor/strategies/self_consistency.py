@@ -75,4 +75,4 @@ def _stays_in_front(first: int, second: int) -> float:
     The posterior under a flat prior, P(p > 1/2) of Beta(first + 1, second + 1), which for integers is a binomial sum.
     """
     flips = first + second + 1
-    return sum(math.comb(flips, heads) for heads in range(first + 1)) / 2**flips
+    return float(sum(math.comb(flips, heads) for heads in range(first + 1)) / 2**flips)

@@ -103,7 +103,6 @@ def _refuse_unserved(request: pb.OrchestrateRequest) -> None:
     given = {
         "compliance": request.HasField("compliance") and request.compliance.WhichOneof("kind") != "null_value",
         "brain_config": request.HasField("brain_config") and request.brain_config.WhichOneof("kind") != "null_value",
-        "stream": request.stream,
         "idempotency_key": bool(request.idempotency_key),
     }
     for field, present in given.items():

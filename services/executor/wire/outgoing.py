@@ -12,6 +12,7 @@ from openprysm.proof.v2 import proof_pb2
 
 if TYPE_CHECKING:
     from executor.orchestrate import Offer, Outcome, Request, Result
+    from executor.plan import Plan
     from executor.stages import Stage
     from executor.transcript import Transcript
 
@@ -31,6 +32,17 @@ def plan_request(request: Request, offer: Offer) -> planner_pb2.PlanRequest:
         providers=offer.providers,
         local_models=offer.local_models,
         unhealthy_models=offer.unhealthy,
+    )
+
+
+def plan_summary(plan: Plan) -> pb.PlanSummary:
+    """Return what a client is told of a plan: of those who may judge or write, only who is asked first."""
+    asked = (*plan.proposers, *plan.judges[:1], *plan.synthesizers[:1])
+    return pb.PlanSummary(
+        policy=plan.policy,
+        strategy=plan.strategy,
+        rationale=plan.rationale,
+        models=dict.fromkeys(model.id for model in asked),
     )
 
 

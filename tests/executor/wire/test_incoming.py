@@ -90,6 +90,10 @@ def test_unknown_fields_are_ignored() -> None:
     assert read(model="gpt", api_base="http://169.254.169.254/", api_key="x", top_p=0.1) == read()
 
 
+def test_whether_to_stream_is_not_the_requests_to_say() -> None:
+    assert read(stream=True) == read(stream=False) == read()
+
+
 def test_false_and_empty_say_nothing() -> None:
     assert read(stream=False, idempotency_key="", policy="", strategy="", judge_model="") == read()
 
@@ -121,7 +125,6 @@ def test_false_and_empty_say_nothing() -> None:
         ({"compliance": {}}, "compliance", "leave it out"),
         ({"compliance": False}, "compliance", "leave it out"),
         ({"brain_config": {"rules": []}}, "brain_config", "leave it out"),
-        ({"stream": True}, "stream", "leave it out"),
         ({"idempotency_key": "x"}, "idempotency_key", "leave it out"),
     ],
     ids=str,

@@ -1,0 +1,266 @@
+"""A client that asks for a stream gets the orchestration as it happens, and the same answer at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import grpc
+import openai
+import pytest
+from google.protobuf import json_format
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from openprysm.orchestration.v2 import orchestration_pb2 as pb
+from openprysm.orchestration.v2 import orchestration_pb2_grpc
+from proof import keys, verify
+from system.suite import wait_until
+from system.upstream import fails, hangs, says
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from system.suite import Suite
+    from system.upstream import Upstream
+
+pytestmark = pytest.mark.system
+
+QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
+TRACE = "1af7651916cd43dd8448eb211c80319c"
+#: What no two answers have in common: ids, times, and what a proof is made of.
+OF_ITS_OWN = {"id", "created", "start_ms", "duration_ms", "total_ms", "models_ms", "overhead_ms", "span_id", "trace_id",
+              "proof_hash", "nonce", "verify_url", "transcript", "bundle"}  # fmt: skip
+
+
+@asynccontextmanager
+async def streaming(
+    suite: Suite, headers: dict[str, str] | None = None, **fields: Any
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Ask for a stream."""
+    body = {"messages": QUESTION, "stream": True, **fields}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{suite.url}/v2/orchestrate", json=body, headers={**suite.headers, **(headers or {})}) as got,
+    ):
+        yield got
+
+
+def read(text: str) -> list[Any]:
+    """Read a whole stream and check what holds for every one that was not cut."""
+    *parts, rest = text.split("\n\n")
+    assert rest == ""
+    events = [json.loads(part.removeprefix("data: ")) for part in parts]
+    assert [event["seq"] for event in events] == list(range(len(events)))
+    times = [event["ts_ms"] for event in events]
+    assert times == sorted(times)
+    kinds = [event["type"] for event in events]
+    assert kinds[0] == "plan"
+    assert kinds.count("result") + kinds.count("error") == 1
+    assert kinds[-1] in ("result", "error")
+    if kinds[-1] == "result":
+        said = "".join(event["delta"] for event in events if event["type"] == "answer.delta")
+        assert said == events[-1]["result"]["choices"][0]["message"]["content"]
+    return events
+
+
+async def events_of(suite: Suite, headers: dict[str, str] | None = None, **fields: Any) -> list[Any]:
+    async with streaming(suite, headers, **fields) as got:
+        assert (got.status, got.content_type) == (200, "text/event-stream")
+        assert got.headers["cache-control"] == "no-cache"
+        return read(await got.text())
+
+
+def keys_of(value: Any, *, ordered: bool = True) -> Any:
+    """Return all keys; those of stages and bundle are of maps, which have no order."""
+    if isinstance(value, dict):
+        pairs = [
+            (key, keys_of(item, ordered=ordered and key not in ("stages", "bundle"))) for key, item in value.items()
+        ]
+        return pairs if ordered else sorted(pairs)
+    return [keys_of(item, ordered=ordered) for item in value] if isinstance(value, list) else None
+
+
+def common(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: common(item) for key, item in value.items() if key not in OF_ITS_OWN}
+    return [common(item) for item in value] if isinstance(value, list) else value
+
+
+async def test_a_stream_tells_plan_stages_and_answer_in_order(suite: Suite, upstream: Upstream) -> None:
+    upstream.scripts["*"] = [says("It is Paris.\n\n🦉")]
+    events = await events_of(suite, strategy="single", policy="depth")
+    assert [event["type"] for event in events if event["type"] != "answer.delta"] == [
+        "plan", "stage.started", "stage.completed", "result",
+    ]  # fmt: skip
+    plan, started, completed = (events[0]["plan"], *(event["stage"] for event in events if "stage" in event))
+    assert (plan["strategy"], plan["policy"]) == ("single", "depth")
+    assert plan["models"][0] == started["model"] == completed["model"]
+    assert (started["status"], completed["status"], completed["prompt_tokens"]) == ("running", "ok", 20)
+    assert completed == events[-1]["result"]["prysm"]["stages"][0]
+    assert events[-1]["result"]["rationale"] == plan["rationale"]
+
+
+async def test_the_stages_of_an_ensemble_are_each_told_twice(suite: Suite) -> None:
+    events = await events_of(suite, strategy="ensemble_moa", policy="depth")
+    stages = [(event["type"], event["stage"]["index"]) for event in events if "stage" in event]
+    assert sorted(stages) == sorted((f"stage.{what}", n) for what in ("started", "completed") for n in range(4))
+    for number in range(4):
+        assert stages.index(("stage.started", number)) < stages.index(("stage.completed", number))
+    assert stages.index(("stage.completed", 0)) < stages.index(("stage.started", 3))
+
+
+@pytest.mark.parametrize("include_trace", [True, False])
+async def test_the_result_is_the_single_answer(suite: Suite, *, include_trace: bool) -> None:
+    question: dict[str, Any] = {"strategy": "single", "policy": "depth", "include_trace": include_trace}
+    streamed, unary = (await events_of(suite, **question))[-1]["result"], await suite.ask(**question)
+    assert keys_of(streamed) == keys_of(unary)
+    assert common(streamed) == common(unary)
+
+
+async def test_the_proof_of_a_stream_is_public_and_holds_offline(suite: Suite) -> None:
+    events = await events_of(suite, {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}, strategy="ensemble_moa")
+    answer = events[-1]["result"]
+    assert answer["prysm"]["trace_id"] == TRACE
+    status, public = await suite.get(answer["prysm"]["proof"]["verify_url"])
+    assert (status, public["verified"], public["request_id"]) == (200, True, answer["id"])
+    key = keys.from_pem((suite.state / "proof-key.pub.pem").read_bytes())
+    checks = verify.verify(public, key, answer["prysm"]["proof"]["transcript"].encode())
+    assert all(check.passed for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("fields", "accept", "content_type"),
+    [
+        ({"stream": True}, "*/*", "text/event-stream"),
+        ({"stream": False}, "text/event-stream", "text/event-stream"),
+        ({"stream": True}, "application/json", "text/event-stream"),
+        ({"stream": False}, "application/json", "application/json"),
+        ({"stream": None}, "*/*", "application/json"),
+    ],
+)
+async def test_the_body_or_the_accept_header_asks_for_it(
+    suite: Suite, fields: dict[str, Any], accept: str, content_type: str
+) -> None:
+    async with streaming(suite, {"accept": accept}, **fields) as got:
+        assert (got.status, got.content_type) == (200, content_type)
+        await got.read()
+
+
+@pytest.mark.parametrize(
+    ("fields", "key", "status", "error"),
+    [
+        ({"messages": []}, None, 400, "no_messages"),
+        ({}, "prysm_sk_0123456789abcdef_" + "x" * 43, 401, "invalid_api_key"),
+        ({}, "nonsense", 401, "invalid_api_key"),
+        ({"k": 9}, None, 422, "invalid_request"),
+        ({"stream": "yes"}, None, 422, "invalid_request"),
+        ({"stream": 1}, None, 422, "invalid_request"),
+        ({"policy": "cheap"}, None, 422, "invalid_request"),
+    ],
+)
+async def test_what_is_wrong_before_the_first_event_is_a_plain_error(
+    suite: Suite, upstream: Upstream, fields: dict[str, Any], key: str | None, status: int, error: str
+) -> None:
+    headers = {"authorization": f"Bearer {key or suite.key}"}
+    async with streaming(suite, headers, **fields) as got:
+        body = await got.json()
+        assert (got.status, got.content_type, body["detail"]["error"]) == (status, "application/json", error)
+        assert body["detail"]["request_id"] == got.headers["x-request-id"]
+    assert not upstream.calls
+
+
+async def test_the_executor_itself_asks_for_the_key_and_lists_the_service(suite: Suite, upstream: Upstream) -> None:
+    name = pb.DESCRIPTOR.services_by_name["OrchestrationStreamService"].full_name
+    request = json_format.ParseDict({"messages": QUESTION}, pb.OrchestrateRequest())
+    async with grpc.aio.insecure_channel(f"unix:{suite.state}/run/executor.sock") as channel:
+        stub = orchestration_pb2_grpc.OrchestrationStreamServiceStub(channel)
+        for metadata in ((), (("authorization", "Bearer prysm_sk_0123456789abcdef_" + "x" * 43),)):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await anext(aiter(stub.StreamOrchestrate(request, metadata=metadata, timeout=20)))
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert not upstream.calls
+        anyone: Any = channel  # the stubs know channels of threads alone
+        health: Any = health_pb2_grpc.HealthStub(anyone)
+        health = await health.Check(health_pb2.HealthCheckRequest(service=name))
+        assert health.status == health_pb2.HealthCheckResponse.SERVING
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(anyone)
+        listing: Any = reflection_pb2
+        asked = [listing.ServerReflectionRequest(list_services="")]
+        (listed,) = [reply async for reply in reflection.ServerReflectionInfo(iter(asked))]
+        assert name in {service.name for service in listed.list_services_response.service}
+
+
+async def test_what_goes_wrong_later_is_the_error_body_as_an_event(suite: Suite, upstream: Upstream) -> None:
+    for script, error in ((fails(500), "all_models_failed"), (hangs(), "deadline_exceeded")):
+        upstream.scripts["*"] = [script]
+        async with streaming(suite, strategy="single") as got:
+            events = read(await got.text())
+            request_id = got.headers["x-request-id"]
+        assert (got.status, events[-1]["type"], events[-1]["detail"]["error"]) == (200, "error", error)
+        assert list(events[-1]["detail"]) == ["error", "message", "request_id"]
+        assert events[-1]["detail"]["request_id"] == request_id
+        assert "canary" not in json.dumps(events)
+
+
+async def test_a_client_that_leaves_has_its_model_calls_cancelled_within_a_second(
+    suite: Suite, upstream: Upstream
+) -> None:
+    upstream.scripts["*"] = [hangs()]
+    async with streaming(suite, strategy="ensemble_moa", k=3) as got:
+        while len(upstream.calls) < 3:
+            await got.content.readline()
+        got.close()
+    left = time.monotonic()
+    wait_until(lambda: all(call.cancelled for call in upstream.calls), 5)
+    assert time.monotonic() - left < 1
+
+
+async def test_streams_at_once_do_not_mix(suite: Suite) -> None:
+    streams = await asyncio.gather(*(events_of(suite, strategy="ensemble_moa", k=2) for _ in range(4)))
+    ids = {events[-1]["result"]["id"] for events in streams}
+    assert len(ids) == 4
+    for events in streams:
+        told = [event["stage"] for event in events if event["type"] == "stage.completed"]
+        assert sorted(told, key=lambda stage: stage["index"]) == events[-1]["result"]["prysm"]["stages"]
+
+
+async def test_a_slow_reader_gets_all_of_it(suite: Suite, upstream: Upstream) -> None:
+    upstream.scripts["*"] = [says("Paris, " * 30_000)]
+    text = b""
+    async with streaming(suite, strategy="single") as got:
+        while chunk := await got.content.read(8192):
+            text += chunk
+            await asyncio.sleep(0.005)
+    assert read(text.decode())[-1]["result"]["choices"][0]["message"]["content"].startswith("Paris, ")
+
+
+def test_curl_shows_the_events(suite: Suite) -> None:
+    body = json.dumps({"messages": QUESTION, "stream": True, "strategy": "single"})
+    got = subprocess.run(
+        ["curl", "-sSN", f"{suite.url}/v2/orchestrate", "-H", f"Authorization: Bearer {suite.key}", "-d", body],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    assert read(got.stdout)[-1]["type"] == "result"
+
+
+def test_the_openai_client_reads_the_events(suite: Suite) -> None:
+    with openai.OpenAI(api_key=suite.key, base_url=f"{suite.url}/v2") as client:
+        stream = client.post(
+            "/orchestrate",
+            cast_to=object,
+            body={"messages": QUESTION, "stream": True, "strategy": "single"},
+            stream=True,
+            stream_cls=openai.Stream[object],
+        )
+        events: list[Any] = list(stream)
+    assert events[-1]["type"] == "result"
+    assert "Paris" in events[-1]["result"]["choices"][0]["message"]["content"]
