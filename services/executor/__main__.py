@@ -14,8 +14,9 @@ from chassis.config import load, private_folder
 from chassis.server import Server, StartError, run
 from executor.breaker import Breakers
 from executor.fleet import Fleet
+from executor.idempotency import Once
 from executor.orchestrate import Chance, Orchestrator
-from executor.peers import PlannerPeer, ProofPeer
+from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
 from executor.run import Edges
 from executor.service import EXECUTOR, ORCHESTRATION, ExecutorServicer, OrchestrationServicer
 from executor.settings import ExecutorSettings
@@ -48,9 +49,10 @@ async def _main(settings: ExecutorSettings) -> None:
             edges,
             Chance(secrets.token_bytes, time.time),
         )
+        once = await stack.enter_async_context(Once(SlotsPeer(proof), time.monotonic, secrets.token_bytes))
         timeout_s = settings.request_timeout_s
         orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(
-            OrchestrationServicer(orchestrator, edges, timeout_s), server.grpc
+            OrchestrationServicer(orchestrator, once, edges, timeout_s), server.grpc
         )
         executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, timeout_s), server.grpc)
         await server.serve((ORCHESTRATION, EXECUTOR))

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import grpc
 
 from chassis import errors
+from chassis.identity import current_client
 from chassis.interceptors import note
+from executor.idempotency import ConflictError, InProgressError
 from executor.orchestrate import (
     DeadlineError,
     NoProviderError,
@@ -27,6 +29,8 @@ from openprysm.orchestration.v2 import orchestration_pb2, orchestration_pb2_grpc
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from executor.idempotency import Once
+    from executor.orchestrate import Request
     from executor.plan import Plan
     from executor.stages import Stage
 
@@ -56,6 +60,17 @@ def _typed_failures() -> Iterator[None]:
         ) from error
     except AllFailedError as error:
         raise errors.ServiceError(code.UNAVAILABLE, "all_models_failed", f"every model call failed: {error}") from error
+    except ConflictError as error:
+        raise errors.ServiceError(
+            code.ALREADY_EXISTS, "idempotency_conflict", "the idempotency key belongs to a request with another body"
+        ) from error
+    except InProgressError as error:
+        raise errors.ServiceError(
+            code.ABORTED,
+            "idempotency_in_progress",
+            "the first request with this idempotency key is still running",
+            error.retry_after_s,
+        ) from error
     except UnknownStrategyError as error:
         raise errors.invalid_request("plan.strategy", "is not available in this version") from error
     except TranscriptError as error:
@@ -77,18 +92,30 @@ class _Servicer:
 class OrchestrationServicer(_Servicer, orchestration_pb2_grpc.OrchestrationServiceServicer):
     """The public face."""
 
-    def __init__(self, orchestrator: Orchestrator, edges: Edges, request_timeout_s: float) -> None:
+    def __init__(self, orchestrator: Orchestrator, once: Once, edges: Edges, request_timeout_s: float) -> None:
         super().__init__(edges, request_timeout_s)
         self._orchestrator = orchestrator
+        self._once = once
 
     async def Orchestrate(  # noqa: N802
         self, request: orchestration_pb2.OrchestrateRequest, context: Context
     ) -> orchestration_pb2.OrchestrateResponse:
-        """Check, orchestrate, answer."""
+        """Check, orchestrate, answer; with an idempotency key once, and then the same bytes each time."""
         deadline = self._deadline(context)
         checked = incoming.read_request(request)
-        if any(key == "idempotency-key" for key, _ in context.invocation_metadata() or ()):
-            raise errors.invalid_request("Idempotency-Key", "is not supported by this version; leave it out")
+        key = incoming.read_idempotency_key(request, context.invocation_metadata() or ())
+        if key is None:
+            return await self._orchestrate(checked, deadline)
+
+        async def run(until: float) -> bytes:
+            return (await self._orchestrate(checked, until)).SerializeToString(deterministic=True)
+
+        api_key, body = current_client.get().key, incoming.body_of(request)
+        with _typed_failures():
+            # Bytes, which the chassis sends as they are: decoded and encoded again, a map may change its order.
+            return await self._once.answer(api_key, key, body, deadline, run)  # type: ignore[return-value]
+
+    async def _orchestrate(self, checked: Request, deadline: float) -> orchestration_pb2.OrchestrateResponse:
         with _typed_failures():
             result = await self._orchestrator.orchestrate(checked, deadline)
         outcome = result.outcome
