@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from system.upstream import Upstream, fails, hangs, says
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from system.collector import Collector, Span
     from system.suite import Suite
 
 pytestmark = pytest.mark.system
@@ -27,6 +29,7 @@ ENSEMBLE: dict[str, Any] = {
     "messages": [{"role": "user", "content": "canary-prompt: the capital of France?"}],
     "strategy": "ensemble_moa",
 }
+PARENT = "b7ad6b7169203331"
 SINGLE = {**ENSEMBLE, "strategy": "single"}
 
 
@@ -47,8 +50,9 @@ class Reply:
         return str(json.loads(self.body)["detail"]["message"])
 
 
-async def ask(suite: Suite, body: Any, key: str | list[str] = "", api_key: str = "") -> Reply:
+async def ask(suite: Suite, body: Any, key: str | list[str] = "", api_key: str = "", trace_id: str = "") -> Reply:
     headers = [("authorization", f"Bearer {api_key or suite.key}")]
+    headers += [("traceparent", f"00-{trace_id}-{PARENT}-01")] if trace_id else []
     headers += [("idempotency-key", one) for one in ([key] if isinstance(key, str) else key) if key]
     async with (
         aiohttp.ClientSession() as client,
@@ -81,6 +85,8 @@ async def test_field_and_header_are_one_key(suite: Suite, upstream: Upstream) ->
     assert first.status == 200
     assert first.body == again.body == both.body
     assert len(upstream.calls) == 1
+    wide = await ask(suite, {**SINGLE, "idempotency_key": "ключ"}, "ключ")
+    assert (await ask(suite, SINGLE, "ключ")).body == wide.body != first.body
 
 
 async def test_without_a_key_every_request_runs(suite: Suite, upstream: Upstream) -> None:
@@ -172,6 +178,25 @@ async def test_what_is_refused_or_fails_leaves_its_key_free(suite: Suite, upstre
     assert (await ask(suite, SINGLE, "again")).error == (502, "all_models_failed")
     upstream.scripts["*"] = [says("Paris.")]
     assert (await ask(suite, SINGLE, "again")).status == 200
+
+
+async def test_claim_and_completion_are_in_the_trace_and_no_key_is(
+    suite: Suite, upstream: Upstream, collector: Collector
+) -> None:
+    upstream.scripts["*"] = [says("canary-answer: Paris.")]
+    trace_id = secrets.token_hex(16)
+    assert (await ask(suite, SINGLE, "canary-traced", trace_id=trace_id)).status == 200
+
+    def whole(spans: list[Span]) -> bool:
+        names = " ".join(span.name for span in spans)
+        return all(
+            name in names for name in ("Service/Claim", "Service/Complete", "Service/Sign", "Service/Orchestrate")
+        )
+
+    told = repr(collector.wait_for(trace_id, whole))
+    assert "canary" not in told
+    assert "prysm_sk_" not in told
+    assert suite.key.split("_", 3)[3] not in told
 
 
 @pytest.fixture(scope="module")
