@@ -187,7 +187,7 @@ class Once:
             raise
         sealed = keys.seal(digest, response, self._token_bytes(_NONCE_BYTES))
         completing = self._go_on(self._complete(keys.slot, held.claim, sealed))
-        await asyncio.wait({completing}, timeout=max(0.0, deadline - self._clock()))
+        await asyncio.wait({completing}, timeout=max(0.0, min(_BEHIND_S, deadline - self._clock())))
         return response
 
     async def _claim(self, slot: bytes, digest: bytes, left: float) -> Claimed | Kept:

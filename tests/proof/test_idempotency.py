@@ -289,6 +289,13 @@ async def test_proofs_are_signed_while_the_slots_wait_for_their_file(slots: Slot
     assert isinstance(await waiting, Claimed)
 
 
+def test_what_is_written_is_on_disk_and_what_is_deleted_is_zeroed(file: Path) -> None:
+    store = SlotStore(file, Clock())
+    pragmas = ("journal_mode", "synchronous", "secure_delete", "max_page_count")
+    assert [store._connection.pragma(name) for name in pragmas] == ["wal", 2, 1, 1 << 20]
+    store.close()
+
+
 def test_what_is_no_slot_store_is_one_line_for_the_operator(file: Path) -> None:
     file.write_bytes(b"no database " * 100)
     with pytest.raises(StorageError, match=r"slots\.db can't be opened as a slot store"):
