@@ -16,7 +16,7 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -55,6 +55,8 @@ class Client:
     """The caller, as far as a service needs to know it."""
 
     key_id: str
+    #: The whole key as it was presented, to derive others from. In no repr, so that it reaches neither logs nor errors.
+    key: str = field(repr=False)
 
 
 #: The caller of the RPC that runs; set by the interceptor on methods that need a key.
@@ -184,7 +186,7 @@ class Keys:
         self._refresh()
         bearer = _BEARER.fullmatch(authorization)
         shape = _SHAPE.fullmatch(bearer[1]) if bearer else None
+        key = shape[0] if shape else ""
         record = self._records.get(shape[1]) if shape else None
-        digest = _digest(self._pepper, shape[0] if shape else "")
-        matches = hmac.compare_digest(digest, record.digest if record else self._nobody)
-        return Client(record.id) if record and matches and record.usable(now) else None
+        matches = hmac.compare_digest(_digest(self._pepper, key), record.digest if record else self._nobody)
+        return Client(record.id, key) if record and matches and record.usable(now) else None

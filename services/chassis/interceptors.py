@@ -90,7 +90,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         wrapped: Handler = make(
             rpc.stream if handler.response_streaming else rpc.unary,
             request_deserializer=rpc.decode,
-            response_serializer=handler.response_serializer,
+            response_serializer=rpc.encode,
         )
         return wrapped
 
@@ -110,6 +110,13 @@ class _Rpc:
             return self._handler.request_deserializer(data)
         except DecodeError:
             return _UNREADABLE
+
+    def encode(self, response: object) -> bytes:
+        """Encode a response, maps in a fixed order; one that is bytes already, as it was once sent, goes as it is."""
+        if isinstance(response, bytes):
+            return response
+        encoded: bytes = self._handler.response_serializer(response, deterministic=True)
+        return encoded
 
     def _admit(self, request: object, context: Context) -> None:
         """Check the caller first and its message second: a stranger learns nothing."""

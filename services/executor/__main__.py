@@ -16,8 +16,9 @@ from executor.breaker import Breakers
 from executor.edges import Edges
 from executor.fleet import Fleet
 from executor.hedging import Hedges
+from executor.idempotency import Once
 from executor.orchestrate import Chance, Orchestrator
-from executor.peers import PlannerPeer, ProofPeer
+from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
 from executor.service import PROTECTED, SERVICES, ExecutorServicer, OrchestrationServicer
 from executor.settings import ExecutorSettings
 from openprysm.executor.v1 import executor_pb2_grpc
@@ -49,8 +50,9 @@ async def _main(settings: ExecutorSettings) -> None:
             edges,
             Chance(secrets.token_bytes, time.time),
         )
+        once = await stack.enter_async_context(Once(SlotsPeer(proof), time.monotonic, secrets.token_bytes))
         timeout_s = settings.request_timeout_s
-        servicer = OrchestrationServicer(orchestrator, edges, timeout_s)
+        servicer = OrchestrationServicer(orchestrator, once, edges, timeout_s)
         orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(servicer, server.grpc)
         orchestration_pb2_grpc.add_OrchestrationStreamServiceServicer_to_server(servicer, server.grpc)
         executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, timeout_s), server.grpc)

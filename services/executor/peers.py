@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
-from chassis import client
+from chassis import client, errors
+from executor.idempotency import Claimed, ConflictError, InProgressError, Kept
 from executor.orchestrate import Offer, Outcome, Request, Signed
 from executor.wire import incoming, outgoing
 from openprysm.planner.v1 import planner_pb2_grpc
-from openprysm.proof.v2 import proof_pb2_grpc
+from openprysm.proof.v2 import idempotency_pb2, idempotency_pb2_grpc, proof_pb2_grpc
 
 if TYPE_CHECKING:
     import grpc
@@ -50,3 +51,37 @@ class ProofPeer:
         record = outgoing.sign_request(request_id, created, outcome, written, trace_id(), self._software_version)
         answer = await client.call(self._stub.Sign, record, timeout_s)
         return Signed(answer.proof_hash, answer.keyid, answer.bundle)
+
+
+class SlotsPeer:
+    """Keeps sealed responses over gRPC."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = idempotency_pb2_grpc.IdempotencyServiceStub(channel)
+
+    async def claim(self, slot: bytes, body_digest: bytes, lease_s: float, timeout_s: float) -> Claimed | Kept:
+        """Claim a slot. One that can't be claimed is never run without: that could spend twice."""
+        request = idempotency_pb2.ClaimRequest(slot=slot, body_digest=body_digest, lease_s=lease_s)
+        try:
+            answer = await client.call(self._stub.Claim, request, timeout_s)
+        except errors.ServiceError as error:
+            raise errors.internal() from error
+        match answer.WhichOneof("outcome"):
+            case "claim":
+                return Claimed(answer.claim)
+            case "sealed":
+                return Kept(answer.sealed)
+            case "in_progress_s":
+                raise InProgressError(answer.in_progress_s)
+            case "conflict":
+                raise ConflictError
+        raise errors.internal()
+
+    async def complete(self, slot: bytes, claim: bytes, sealed: bytes, timeout_s: float) -> None:
+        """Fill a claimed slot."""
+        request = idempotency_pb2.CompleteRequest(slot=slot, claim=claim, sealed=sealed)
+        await client.call(self._stub.Complete, request, timeout_s)
+
+    async def release(self, slot: bytes, claim: bytes, timeout_s: float) -> None:
+        """Give a claimed slot up."""
+        await client.call(self._stub.Release, idempotency_pb2.ReleaseRequest(slot=slot, claim=claim), timeout_s)

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 
 from chassis import errors
+from chassis.identity import current_client
 from chassis.interceptors import note
-from executor.orchestrate import (
-    DeadlineError,
-    NoProviderError,
-    Orchestrator,
-    UnknownStrategyError,
-    execute,
-)
+from executor.orchestrate import Orchestrator, execute
 from executor.peers import trace_id
-from executor.reply import AllFailedError
 from executor.run import Task
-from executor.transcript import TranscriptError
 from executor.wire import incoming, outgoing, stream
+from executor.wire.failures import typed_failures
 from openprysm.executor.v1 import executor_pb2, executor_pb2_grpc
 from openprysm.orchestration.v2 import orchestration_pb2, orchestration_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from executor.edges import Edges, Observer
+    from executor.idempotency import Once
     from executor.orchestrate import Request
     from executor.plan import Plan
     from executor.stages import Stage
@@ -48,28 +44,6 @@ _SHAVE_S: Final = 0.1
 _SHAVE_SHARE: Final = 0.05
 
 
-@contextmanager
-def _typed_failures() -> Iterator[None]:
-    """Turn what the domain raises into what the contract names."""
-    code = grpc.StatusCode
-    try:
-        yield
-    except NoProviderError as error:
-        raise errors.ServiceError(
-            code.UNAVAILABLE, "no_provider_available", "no provider is configured on the server"
-        ) from error
-    except DeadlineError as error:
-        raise errors.ServiceError(
-            code.DEADLINE_EXCEEDED, "deadline_exceeded", "the request's deadline passed before there was an answer"
-        ) from error
-    except AllFailedError as error:
-        raise errors.ServiceError(code.UNAVAILABLE, "all_models_failed", f"every model call failed: {error}") from error
-    except UnknownStrategyError as error:
-        raise errors.invalid_request("plan.strategy", "is not available in this version") from error
-    except TranscriptError as error:
-        raise errors.invalid_request("messages", "must be Unicode text without lone surrogates") from error
-
-
 def _header(context: Context, name: str) -> str | None:
     """Return a header that the caller sent; None: it sent none."""
     return next((str(value) for key, value in context.invocation_metadata() or () if key == name), None)
@@ -87,6 +61,16 @@ class _Servicer:
         return self._edges.clock() + seconds - min(_SHAVE_S, seconds * _SHAVE_SHARE)
 
 
+@dataclass(frozen=True)
+class _Checked:
+    """A request that may run."""
+
+    request: Request
+    #: Idempotency key, and what it is bound to.
+    key: str | None
+    body: bytes
+
+
 class OrchestrationServicer(
     _Servicer,
     orchestration_pb2_grpc.OrchestrationServiceServicer,
@@ -94,16 +78,17 @@ class OrchestrationServicer(
 ):
     """The public face: one orchestration, as one answer or as a stream. The method decides, not the field `stream`."""
 
-    def __init__(self, orchestrator: Orchestrator, edges: Edges, request_timeout_s: float) -> None:
+    def __init__(self, orchestrator: Orchestrator, once: Once, edges: Edges, request_timeout_s: float) -> None:
         super().__init__(edges, request_timeout_s)
         self._orchestrator = orchestrator
+        self._once = once
 
     async def Orchestrate(  # noqa: N802
         self, request: orchestration_pb2.OrchestrateRequest, context: Context
     ) -> orchestration_pb2.OrchestrateResponse:
         """Check, orchestrate, answer."""
         deadline = self._deadline(context)
-        return await self._answer(self._check(request, context), deadline, None)
+        return await self._answer(self._check(request, context), deadline, None)  # type: ignore[return-value] # bytes
 
     async def StreamOrchestrate(  # noqa: N802
         self, request: orchestration_pb2.OrchestrateRequest, context: Context
@@ -121,17 +106,31 @@ class OrchestrationServicer(
             async for event in events:
                 yield event
 
-    def _check(self, request: orchestration_pb2.OrchestrateRequest, context: Context) -> Request:
+    def _check(self, request: orchestration_pb2.OrchestrateRequest, context: Context) -> _Checked:
         checked = incoming.read_request(request)
-        if _header(context, "idempotency-key") is not None:
-            raise errors.invalid_request("Idempotency-Key", "is not supported by this version; leave it out")
-        return checked
+        checked = incoming.read_request(request)
+        key = incoming.read_idempotency_key(request, context.invocation_metadata() or ())
+        return _Checked(checked, key, incoming.body_of(request) if key else b"")
 
     async def _answer(
+        self, asked: _Checked, deadline: float, observer: Observer | None
+    ) -> orchestration_pb2.OrchestrateResponse | bytes:
+        """Run a checked request, whoever watches; with an idempotency key once, and then the same bytes each time."""
+        if asked.key is None:
+            return await self._orchestrate(asked.request, deadline, observer)
+
+        async def run(until: float) -> bytes:
+            response = await self._orchestrate(asked.request, until, observer)
+            return response.SerializeToString(deterministic=True)
+
+        with typed_failures():
+            # Bytes, which the chassis sends as they are: another version of us might encode them differently.
+            return await self._once.answer(current_client.get().key, asked.key, asked.body, deadline, run)
+
+    async def _orchestrate(
         self, request: Request, deadline: float, observer: Observer | None
     ) -> orchestration_pb2.OrchestrateResponse:
-        """Run a checked request, whoever watches."""
-        with _typed_failures():
+        with typed_failures():
             result = await self._orchestrator.orchestrate(request, deadline, observer)
         outcome = result.outcome
         note(
@@ -192,7 +191,7 @@ class ExecutorServicer(_Servicer, executor_pb2_grpc.ExecutorServiceServicer):
         try:
             while (event := await events.queue.get()) is not None:
                 yield event
-            with _typed_failures():
+            with typed_failures():
                 outcome = await running
             total_ms = (self._edges.clock() - began) * 1e3
             yield executor_pb2.ExecuteResponse(outcome=outgoing.outcome_message(outcome, total_ms))

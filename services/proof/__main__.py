@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
@@ -9,7 +11,10 @@ from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
 from chassis import telemetry
 from chassis.config import Address, Settings, load, private_folder
 from chassis.server import Server, StartError, run
-from openprysm.proof.v2 import proof_pb2_grpc
+from openprysm.proof.v2 import idempotency_pb2_grpc, proof_pb2_grpc
+from proof.idempotency import Slots, SlotStore
+from proof.idempotency_service import SERVICE as IDEMPOTENCY
+from proof.idempotency_service import IdempotencyServicer
 from proof.keys import FileSigner, KeyFileError, ensure_key_file
 from proof.notary import Notary
 from proof.service import SERVICE, ProofServicer
@@ -22,17 +27,19 @@ class ProofSettings(Settings):
     proof_listen: Address | None = None
     #: PEM of the signing key; default `proof-key.pem` in the state folder, made at first start.
     proof_key: Path | None = None
-    #: SQLite file; default `proof.db` in the state folder.
+    #: SQLite file; default `proof.db` in the state folder. The slots of idempotency keys are in a file beside it.
     proof_db: Path | None = None
 
 
 async def _main(settings: ProofSettings) -> None:
     state = private_folder(settings.state.absolute())
     key_file = settings.proof_key or state / "proof-key.pem"
+    database = settings.proof_db or state / "proof.db"
     try:
         if settings.proof_key is None:
             ensure_key_file(key_file)
-        notary = Notary(FileSigner(key_file), partial(Store, settings.proof_db or state / "proof.db"))
+        notary = Notary(FileSigner(key_file), partial(Store, database))
+        slots = Slots(SlotStore(database.with_name(f"{database.stem}-idempotency.db"), time.time), secrets.token_bytes)
     except (KeyFileError, StorageError) as error:
         raise StartError(str(error)) from error
     provider = telemetry.configure("proof", version("openprysm"))
@@ -40,10 +47,13 @@ async def _main(settings: ProofSettings) -> None:
     # The methods that are still abstract come with the log; until then they answer UNIMPLEMENTED.
     servicer = ProofServicer(notary, server.spans)  # type: ignore[abstract]
     proof_pb2_grpc.add_ProofServiceServicer_to_server(servicer, server.grpc)
+    idempotency_pb2_grpc.add_IdempotencyServiceServicer_to_server(IdempotencyServicer(slots), server.grpc)
     notary.start()
+    slots.start()
     try:
-        await server.serve((SERVICE,))
+        await server.serve((SERVICE, IDEMPOTENCY))
     finally:
+        await slots.stop()
         await notary.stop()
 
 

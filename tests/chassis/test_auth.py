@@ -47,7 +47,7 @@ async def test_a_good_key_is_let_in_and_its_handler_knows_whose_it_is(guarded: S
     guarded.answer = answer
     with capture_logs() as logs:
         await guarded.plan(metadata=(("authorization", f"Bearer {key}"),))
-    assert seen == [Client(key.split("_")[2])]
+    assert seen == [Client(key.split("_")[2], key)]
     assert [line["key_id"] for line in logs] == [seen[0].key_id]
     assert key not in str(logs)
 

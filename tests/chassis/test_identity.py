@@ -32,9 +32,18 @@ def key_id(key: str) -> str:
 
 def test_a_key_lets_its_owner_in_and_is_listed_without_its_secret(file: Path, keys: Keys) -> None:
     key = create_key(file, PEPPER, "laptop")
-    assert keys.check(f"Bearer {key}") == Client(key_id(key))
+    assert keys.check(f"Bearer {key}") == Client(key_id(key), key)
     (record,) = read_keys(file).values()
     assert (record.id, record.name, record.expires, record.revoked) == (key_id(key), "laptop", None, None)
+
+
+def test_a_client_carries_its_key_and_never_shows_it(file: Path, keys: Keys) -> None:
+    key = create_key(file, PEPPER, "laptop")
+    client = keys.check(f"bearer   {key}")
+    assert client
+    assert client.key == key
+    assert key_id(key) in repr(client)
+    assert key.split("_", 3)[3] not in f"{client!r} {client} {[client]}"
 
 
 def test_the_file_holds_a_keyed_digest_and_nothing_of_the_secret(file: Path) -> None:
@@ -65,7 +74,7 @@ def test_a_revoked_key_is_refused_and_stays_revoked(file: Path) -> None:
     assert keys.check(f"Bearer {key}")
     assert revoke_key(file, key_id(key))
     assert keys.check(f"Bearer {key}") is None
-    assert keys.check(f"Bearer {other}") == Client(key_id(other))
+    assert keys.check(f"Bearer {other}") == Client(key_id(other), other)
     first = read_keys(file)[key_id(key)].revoked
     assert revoke_key(file, key_id(key))
     assert read_keys(file)[key_id(key)].revoked == first

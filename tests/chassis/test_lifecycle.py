@@ -201,3 +201,14 @@ async def test_a_message_of_16_mib_passes_and_a_larger_one_does_not(folder: Path
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await service.plan("a" * limit)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_an_answer_that_is_bytes_already_goes_as_it_is(service: Service) -> None:
+    plan = planner_pb2.Plan(policy="a").SerializeToString()
+    sent = b"\x0a" + bytes([len(plan)]) + plan + b"\xf8\x3f\x01"  # and a field that nobody knows, out of order
+
+    async def answer(_request: planner_pb2.PlanRequest) -> Any:
+        return sent
+
+    service.answer = answer
+    assert await service.raw(b"") == sent

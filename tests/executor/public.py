@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from chassis.errors import ServiceError, from_rpc
-from executor.orchestrate import Offer, Orchestrator, Request, Result, Signed
 from executor.edges import Observer, Silent
+from executor.orchestrate import Offer, Orchestrator, Request, Result, Signed
 from openprysm.orchestration.v2 import orchestration_pb2 as pb
 
 if TYPE_CHECKING:

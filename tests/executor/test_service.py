@@ -11,10 +11,12 @@ import grpc
 import pytest
 
 from chassis.errors import from_rpc
+from chassis.identity import Keys, create_key
 from chassis.interceptors import RpcInterceptor
+from executor.idempotency import Once
 from executor.orchestrate import Chance, Offer, Orchestrator
-from executor.peers import PlannerPeer, ProofPeer
-from executor.service import ExecutorServicer, OrchestrationServicer
+from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
+from executor.service import PROTECTED, ExecutorServicer, OrchestrationServicer
 from openprysm.executor.v1 import executor_pb2, executor_pb2_grpc
 from openprysm.orchestration.v2 import orchestration_pb2 as pb
 from openprysm.orchestration.v2 import orchestration_pb2_grpc
@@ -29,13 +31,15 @@ if TYPE_CHECKING:
 
 #: Seconds in which anything here has happened, or never will.
 PATIENCE_S = 20.0
+PEPPER = b"p" * 32
 
 
 class Service:
     """The executor's services behind one socket, and no planner behind them."""
 
-    def __init__(self, world: World, channel: grpc.aio.Channel) -> None:
+    def __init__(self, world: World, channel: grpc.aio.Channel, key: str) -> None:
         self.world = world
+        self.authorization = ("authorization", f"Bearer {key}")
         self.execute = executor_pb2_grpc.ExecutorServiceStub(channel).Execute
         self.orchestrate = orchestration_pb2_grpc.OrchestrationServiceStub(channel).Orchestrate
 
@@ -57,7 +61,8 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
     }
     world = lab.world(script)
     edges = replace(world.edges, clock=time.monotonic)
-    server = grpc.aio.server(interceptors=[RpcInterceptor(world.spans)])
+    keys = Keys(tmp_path / "keys.json", PEPPER)
+    server = grpc.aio.server(interceptors=[RpcInterceptor(world.spans, keys, PROTECTED)])
     nobody = grpc.aio.insecure_channel(f"unix:{tmp_path}/nobody.sock")
     offer = Offer((), ("a",), ())
     orchestrator = Orchestrator(
@@ -65,12 +70,12 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
     )
     executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, 60.0), server)
     orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(
-        OrchestrationServicer(orchestrator, edges, 60.0), server
+        OrchestrationServicer(orchestrator, Once(SlotsPeer(nobody), time.monotonic, bytes), edges, 60.0), server
     )
     server.add_insecure_port(f"unix:{tmp_path}/executor.sock")
     await server.start()
     async with grpc.aio.insecure_channel(f"unix:{tmp_path}/executor.sock") as channel:
-        yield Service(world, channel)
+        yield Service(world, channel, create_key(tmp_path / "keys.json", PEPPER, "a"))
     await nobody.close()
     await server.stop(None)
 
@@ -166,15 +171,22 @@ async def test_a_peer_that_is_down_is_not_named_to_the_caller(service: Service) 
     asked = pb.OrchestrateRequest()
     asked.messages.add(role="user").content.string_value = "Hi"
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await service.orchestrate(asked, timeout=PATIENCE_S)
+        await service.orchestrate(asked, metadata=(service.authorization,), timeout=PATIENCE_S)
     error = from_rpc(caught.value)
     assert (error.code.name, error.reason) == ("INTERNAL", "orchestration_error")
     assert "nobody.sock" not in str(caught.value.details())
 
 
-async def test_an_idempotency_key_in_the_headers_is_refused_too(service: Service) -> None:
-    asked = pb.OrchestrateRequest()
+async def test_what_cannot_be_claimed_is_our_failure_and_bad_keys_are_the_callers(service: Service) -> None:
+    asked = pb.OrchestrateRequest(idempotency_key="x")
     asked.messages.add(role="user").content.string_value = "Hi"
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await service.orchestrate(asked, metadata=(("idempotency-key", "x"),), timeout=PATIENCE_S)
-    assert from_rpc(caught.value).message.startswith("Idempotency-Key: ")
+    for header, code, message in (
+        ("x", "INTERNAL", "planning or executing failed"),
+        ("y", "INVALID_ARGUMENT", "Idempotency-Key and idempotency_key: must not differ"),
+    ):
+        metadata = (service.authorization, ("idempotency-key", header))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await service.orchestrate(asked, metadata=metadata, timeout=PATIENCE_S)
+        error = from_rpc(caught.value)
+        assert (error.code.name, error.message) == (code, message)
+    assert not service.world.provider.asked

@@ -14,7 +14,9 @@ from structlog.testing import capture_logs
 
 from chassis.errors import ServiceError, from_rpc
 from chassis.interceptors import RpcInterceptor
+from executor.idempotency import Once
 from executor.orchestrate import Chance, Offer
+from executor.peers import SlotsPeer
 from executor.service import OrchestrationServicer
 from openprysm.orchestration.v2 import orchestration_pb2 as pb
 from openprysm.orchestration.v2 import orchestration_pb2_grpc
@@ -49,7 +51,9 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
     orchestrator = Talking(peers, peers, lambda: made.offer, edges, Chance(bytes, lambda: 1e9))
     made = Service(world, peers, orchestrator)
     server = grpc.aio.server(interceptors=[RpcInterceptor(world.spans)])
-    servicer = OrchestrationServicer(orchestrator, edges, 60.0)
+    nobody = grpc.aio.insecure_channel(f"unix:{tmp_path}/nobody.sock")
+    once = Once(SlotsPeer(nobody), time.monotonic, bytes)
+    servicer = OrchestrationServicer(orchestrator, once, edges, 60.0)
     orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(servicer, server)
     orchestration_pb2_grpc.add_OrchestrationStreamServiceServicer_to_server(servicer, server)
     server.add_insecure_port(f"unix:{tmp_path}/executor.sock")
@@ -60,6 +64,7 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
         made.orchestrate = orchestration_pb2_grpc.OrchestrationServiceStub(channel).Orchestrate
         made.stream = orchestration_pb2_grpc.OrchestrationStreamServiceStub(channel).StreamOrchestrate
         yield made
+    await nobody.close()
     await server.stop(None)
 
 

@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 from chassis import client
-from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
+from openprysm.proof.v2 import idempotency_pb2, idempotency_pb2_grpc, proof_pb2, proof_pb2_grpc
 
 from .records import record
 from .wire import sign_request
@@ -54,9 +54,15 @@ async def start(folder: Path) -> AsyncIterator[Start]:
 
 
 @asynccontextmanager
-async def connected(folder: Path) -> AsyncIterator[proof_pb2_grpc.ProofServiceStub]:
+async def channel_to(folder: Path) -> AsyncIterator[grpc.aio.Channel]:
     # A channel of its own for each process: no call waits for one that is gone.
     async with grpc.aio.insecure_channel(f"unix:{folder}/run/proof.sock", client.options()) as channel:
+        yield channel
+
+
+@asynccontextmanager
+async def connected(folder: Path) -> AsyncIterator[proof_pb2_grpc.ProofServiceStub]:
+    async with channel_to(folder) as channel:
         yield proof_pb2_grpc.ProofServiceStub(channel)
 
 
@@ -107,6 +113,40 @@ async def test_whatever_was_acknowledged_survives_kill_9(start: Start, folder: P
     connection = apsw.Connection(str(folder / "proof.db"))
     assert connection.pragma("integrity_check") == "ok"
     connection.close()
+
+
+async def test_claims_and_responses_survive_kill_9(start: Start, folder: Path) -> None:
+    def asked(slot: int, body: bytes = b"b" * 32) -> idempotency_pb2.ClaimRequest:
+        return idempotency_pb2.ClaimRequest(slot=slot.to_bytes(32), body_digest=body, lease_s=600)
+
+    claimed, filled = range(20), range(10)
+    process = await start()
+    async with channel_to(folder) as channel:
+        stub = idempotency_pb2_grpc.IdempotencyServiceStub(channel)
+        answers = [await stub.Claim(asked(slot), wait_for_ready=True, timeout=_PATIENCE_S) for slot in claimed]
+        process.kill()
+        await process.wait()
+    process = await start()  # between Claim and Complete: every claim still holds, and may be completed
+    async with channel_to(folder) as channel:
+        stub = idempotency_pb2_grpc.IdempotencyServiceStub(channel)
+        for slot in claimed:
+            again = await stub.Claim(asked(slot), wait_for_ready=True, timeout=_PATIENCE_S)
+            assert 0 < again.in_progress_s <= 600
+        for slot in filled:
+            response = idempotency_pb2.CompleteRequest(
+                slot=slot.to_bytes(32), claim=answers[slot].claim, sealed=f"sealed {slot}".encode()
+            )
+            await stub.Complete(response, timeout=_PATIENCE_S)
+        process.kill()
+        await process.wait()
+    await start()  # after Complete: every response is there, and nobody else's body gets it
+    async with channel_to(folder) as channel:
+        stub = idempotency_pb2_grpc.IdempotencyServiceStub(channel)
+        for slot in claimed:
+            again = await stub.Claim(asked(slot), wait_for_ready=True, timeout=_PATIENCE_S)
+            assert again.sealed == (f"sealed {slot}".encode() if slot in filled else b"")
+            assert (again.in_progress_s > 0) is (slot not in filled)
+            assert (await stub.Claim(asked(slot, b"x" * 32), timeout=_PATIENCE_S)).conflict
 
 
 async def test_a_proof_outlives_the_key_that_signed_it(start: Start, folder: Path) -> None:

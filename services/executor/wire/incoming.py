@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from chassis import errors
@@ -39,6 +40,8 @@ _DEFAULT_TEMPERATURE: Final = 0.7
 _MAX_TEMPERATURE: Final = 2.0
 #: USD; more is a mistake, and would not fit the wire.
 _MAX_COST_USD: Final = 1_000_000.0
+_MAX_KEY: Final = 128
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _Sampled: TypeAlias = pb.OrchestrateRequest | executor_pb2.ExecuteRequest
 Number = TypeVar("Number", int, float)
@@ -103,7 +106,6 @@ def _refuse_unserved(request: pb.OrchestrateRequest) -> None:
     given = {
         "compliance": request.HasField("compliance") and request.compliance.WhichOneof("kind") != "null_value",
         "brain_config": request.HasField("brain_config") and request.brain_config.WhichOneof("kind") != "null_value",
-        "idempotency_key": bool(request.idempotency_key),
     }
     for field, present in given.items():
         if present:
@@ -147,6 +149,33 @@ def read_request(request: pb.OrchestrateRequest) -> Request:
         judge_model=request.judge_model,
         include_trace=request.include_trace if request.HasField("include_trace") else True,
     )
+
+
+def read_idempotency_key(request: pb.OrchestrateRequest, metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
+    """Return the idempotency key from field or header; None when neither is given.
+
+    Raises:
+        ServiceError: invalid_request, naming the bad one, or both when they differ.
+    """
+    given = [("Idempotency-Key", str(value)) for name, value in metadata if name == "idempotency-key"]
+    if request.idempotency_key:
+        given.append(("idempotency_key", request.idempotency_key))
+    for name, key in given:
+        if not 0 < len(key) <= _MAX_KEY or _CONTROL.search(key):
+            raise errors.invalid_request(name, f"must be 1 to {_MAX_KEY} characters, none of them a control character")
+    keys = {key for _, key in given}
+    if len(keys) > 1:
+        raise errors.invalid_request(" and ".join(dict.fromkeys(name for name, _ in given)), "must not differ")
+    return keys.pop() if keys else None
+
+
+def body_of(request: pb.OrchestrateRequest) -> bytes:
+    """Serialize what a request asks: all of it but its idempotency key, and in which form it wants the answer."""
+    body = pb.OrchestrateRequest()
+    body.CopyFrom(request)
+    body.ClearField("idempotency_key")
+    body.ClearField("stream")
+    return body.SerializeToString(deterministic=True)
 
 
 def _read_model(model: planner_pb2.Model) -> Model:

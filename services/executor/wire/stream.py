@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from chassis.errors import ServiceError
-    from executor.plan import Plan
     from executor.edges import Observer
+    from executor.plan import Plan
     from executor.stages import Stage
 
-    Answering: TypeAlias = Callable[[Observer], Awaitable[pb.OrchestrateResponse]]
+    Answering: TypeAlias = Callable[[Observer], Awaitable[pb.OrchestrateResponse | bytes]]
 
 _log = structlog.get_logger()
 
@@ -135,7 +135,8 @@ class Stream:
 
 async def _run(answering: Answering, stream: Stream, method: str, request_id: str) -> None:
     try:
-        stream.answered(await answering(stream))
+        response = await answering(stream)
+        stream.answered(pb.OrchestrateResponse.FromString(response) if isinstance(response, bytes) else response)
     except Exception as error:
         failure = typed(error, method)
         if stream.begun:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chassis.errors import ServiceError
 from executor.chat import Message
@@ -125,7 +127,6 @@ def test_false_and_empty_say_nothing() -> None:
         ({"compliance": {}}, "compliance", "leave it out"),
         ({"compliance": False}, "compliance", "leave it out"),
         ({"brain_config": {"rules": []}}, "brain_config", "leave it out"),
-        ({"idempotency_key": "x"}, "idempotency_key", "leave it out"),
     ],
     ids=str,
 )
@@ -172,3 +173,62 @@ def test_a_plan_is_read_with_its_absent_prices() -> None:
     request.plan.proposers.add(id="a", upstream_name="vendor/a", input_pico_usd_per_token=0, quality=0.5)
     (model,) = incoming.read_plan(request.plan).proposers
     assert (model.id, model.upstream, model.input_price, model.output_price) == ("a", "vendor/a", 0, None)
+
+
+def key_of(field: str, *headers: str) -> str | None:
+    metadata = [("traceparent", "x"), *(("idempotency-key", header) for header in headers)]
+    return incoming.read_idempotency_key(parse(idempotency_key=field), metadata)
+
+
+@pytest.mark.parametrize(
+    ("field", "headers", "key"),
+    [
+        ("", (), None),
+        ("a", (), "a"),
+        ("", ("a",), "a"),
+        ("a", ("a",), "a"),
+        ("a", ("a", "a"), "a"),
+        ("é" * 128, (), "é" * 128),
+        (" ", (), " "),
+    ],
+)
+def test_an_idempotency_key_comes_from_field_or_header(field: str, headers: tuple[str, ...], key: str | None) -> None:
+    assert key_of(field, *headers) == key
+
+
+@pytest.mark.parametrize(
+    ("field", "headers", "named"),
+    [
+        ("a" * 129, (), "idempotency_key"),
+        ("a\n", (), "idempotency_key"),
+        ("\x00", (), "idempotency_key"),
+        ("\x9f", (), "idempotency_key"),
+        ("a", ("",), "Idempotency-Key"),
+        ("", ("",), "Idempotency-Key"),
+        ("", ("a" * 129,), "Idempotency-Key"),
+        ("", ("a\x7f",), "Idempotency-Key"),
+        ("a", ("b",), "Idempotency-Key and idempotency_key"),
+        ("", ("a", "b"), "Idempotency-Key"),
+        ("a", ("A",), "Idempotency-Key and idempotency_key"),
+    ],
+    ids=str,
+)
+def test_a_bad_idempotency_key_is_named(field: str, headers: tuple[str, ...], named: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        key_of(field, *headers)
+    assert (caught.value.code.name, caught.value.reason) == ("INVALID_ARGUMENT", "invalid_request")
+    assert caught.value.message.startswith(f"{named}: must ")
+
+
+def test_a_body_is_all_but_the_key_and_the_form_of_the_answer() -> None:
+    body = incoming.body_of(parse(k=2))
+    assert incoming.body_of(parse(k=2, idempotency_key="x", stream=True)) == body
+    assert pb.OrchestrateRequest.FromString(body) == parse(k=2)
+    others = [parse(), parse(k=3), parse(k=2, include_trace=False), parse(k=2, messages=[HI, HI])]
+    assert body not in [incoming.body_of(other) for other in others]
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers(0, 9), max_size=20))
+def test_a_body_does_not_depend_on_the_order_of_its_fields(rules: dict[str, int]) -> None:
+    backwards = dict(reversed(rules.items()))
+    assert incoming.body_of(parse(brain_config=rules)) == incoming.body_of(parse(brain_config=backwards))
