@@ -162,20 +162,12 @@ class MiniLM:
         self._tokenizer.no_padding()
 
     def pieces(self, text: str) -> list[int]:
-        """Return the ids of a text's word pieces, at most MOST_PIECES.
-
-        Raises:
-            UnicodeEncodeError: the text has lone surrogates.
-        """
+        """Return the ids of a text's word pieces, at most MOST_PIECES. The text has no lone surrogates."""
         ids: list[int] = self._tokenizer.encode(text[:_MOST_CHARACTERS]).ids
         return ids
 
     def embed(self, text: str) -> Vector:
-        """Return a text's vector.
-
-        Raises:
-            UnicodeEncodeError: the text has lone surrogates.
-        """
+        """Return a text's vector. The text has no lone surrogates."""
         ids = self.pieces(text)
         x = self._norm(self._words[ids] + self._places[: len(ids)])
         for layer in self._layers:

@@ -50,4 +50,6 @@ def read(path: Path) -> dict[str, NDArray[np.float32]]:
 
 def _tensor(body: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[np.float32]:
     begin, end = entry["data_offsets"]
+    if not 0 <= begin <= end <= len(body):  # a slice would be cut in silence
+        raise ValueError("a tensor lies outside of the file")
     return body[begin:end].view("<f4").reshape(entry["shape"])
