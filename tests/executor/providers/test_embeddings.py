@@ -180,12 +180,15 @@ async def test_an_answer_over_the_limit_is_not_read_to_its_end(
 
 
 async def test_a_server_that_does_not_answer_is_given_up(upstream: Upstream, client: aiohttp.ClientSession) -> None:
+    given_up = asyncio.Event()
+
     async def hang(_request: web.BaseRequest) -> web.StreamResponse:
-        await asyncio.Event().wait()
-        raise AssertionError
+        await given_up.wait()
+        return web.Response()
 
     upstream.handler = hang
     error = await failure(upstream, client, timeout_s=0.05)
+    given_up.set()
     assert (error.reason, error.transient, error.worked) == ("timeout", True, True)
 
 
