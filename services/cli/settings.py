@@ -14,8 +14,15 @@ class SuiteSettings(GatewaySettings):
     local_models: str = "all"
     #: The operator's own GGUF files; read by the local models' server.
     gguf: str = ""
+    #: `local`: the embedding model is served, too.
+    embeddings: str = "off"
     keys_file: Path | None = None
     key_pepper_file: Path | None = None
+
+    @property
+    def fetches(self) -> bool:
+        """Whether the suite needs weights that are fetched."""
+        return self.local_models != "off" or self.embeddings == "local"
 
     @property
     def url(self) -> str:

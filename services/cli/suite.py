@@ -105,7 +105,7 @@ def children(settings: SuiteSettings) -> list[Child]:
         drain=lambda: gateway.drain(settings, _DRAIN_S),
     )
     embedded = []
-    if settings.local_models != "off" or settings.gguf:
+    if settings.fetches or settings.gguf:
         unix_socket = f"{sockets}/local.sock"
         local = Child(
             "local",
@@ -149,7 +149,7 @@ async def running(settings: SuiteSettings, say: Callable[[str], None]) -> AsyncI
         except BlockingIOError as error:
             raise SuiteError(f"another suite runs on {state}; set OPENPRYSM_STATE to another folder") from error
         _check_port(settings.host, settings.port)
-        if settings.local_models != "off":
+        if settings.fetches:
             await fetch_weights()
         processes = children(settings)
         keepers: asyncio.Task[None] | None = None

@@ -12,16 +12,21 @@ import structlog
 from executor.chat import CallError
 from executor.orchestrate import Offer
 from executor.providers.anthropic import Anthropic
+from executor.providers.embeddings import Embeddings
 from executor.providers.http import session
 from executor.providers.openai import OpenAICompatible
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from executor.breaker import Breakers
     from executor.chat import Provider
     from executor.plan import Model
     from executor.settings import ExecutorSettings
 
 LOCAL: Final = "local"
+#: The embedded server's name of its model.
+_EMBEDDER: Final = "all-minilm-l6-v2"
 #: Seconds between looks at which models the embedded server offers: soon again while it offers none.
 _POLL_S: Final = 5.0
 _POLL_EMPTY_S: Final = 0.5
@@ -42,6 +47,8 @@ class Fleet:
         self._embedded_models: tuple[str, ...] = ()
         self._sessions: list[aiohttp.ClientSession] = []
         self._poll: asyncio.Task[None] | None = None
+        #: Makes vectors of texts, see Embeddings.embed; None when nobody does. Set on entering.
+        self.embed: Callable[[Sequence[str]], Awaitable[list[list[float]]]] | None = None
 
     async def __aenter__(self) -> Self:
         settings = self._settings
@@ -65,6 +72,11 @@ class Fleet:
         self._own = {model: OpenAICompatible(client, url, own_key) for model, url in settings.models.items()}
         if settings.local_models != "off" or settings.gguf:
             self._watch_embedded()
+        if isinstance(settings.embeddings, tuple):
+            (model, url), secret = settings.embeddings, settings.embeddings_api_key
+            self.embed = Embeddings(client, url, model, secret.get_secret_value() if secret else None).embed
+        elif settings.embeddings == LOCAL:
+            self.embed = Embeddings(*self._embedded_server(), _EMBEDDER, None).embed
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -79,14 +91,15 @@ class Fleet:
         self._sessions.append(client)
         return client
 
-    def _watch_embedded(self) -> None:
+    def _embedded_server(self) -> tuple[aiohttp.ClientSession, str]:
+        """Return a session for the embedded server, and its base URL."""
         address = self._settings.local or self._settings.socket(LOCAL)
         if address.startswith("unix:"):
-            client = self._open(session(aiohttp.UnixConnector(address.removeprefix("unix:"), limit=0)))
-            url = "http://local/v1"
-        else:
-            client = self._open(session())
-            url = f"http://{address}/v1"
+            return self._open(session(aiohttp.UnixConnector(address.removeprefix("unix:"), limit=0))), "http://local/v1"
+        return self._open(session()), f"http://{address}/v1"
+
+    def _watch_embedded(self) -> None:
+        client, url = self._embedded_server()
         self._embedded = OpenAICompatible(client, url, None)
         self._poll = asyncio.create_task(self._keep_looking(client, url))
 

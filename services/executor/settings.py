@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from chassis.config import Address, Settings
+from executor.measure import SAME
 from executor.providers.http import is_metadata_address
 
 
@@ -47,6 +48,16 @@ def _split_models(value: object) -> object:
     return {name.strip(): url.strip() for name, _, url in pairs}
 
 
+def _read_embeddings(value: object) -> object:
+    """Read `off`, `local`, or `model=url`; the last becomes a pair."""
+    if not isinstance(value, str) or value.strip() in {"off", "local"}:
+        return value.strip() if isinstance(value, str) else value
+    model, _, url = (part.strip() for part in value.partition("="))
+    if not (model and url):
+        raise ValueError("must be off, local or model=url")
+    return model, _check_url(url)
+
+
 Key = Annotated[SecretStr, BeforeValidator(_check_key)]
 BaseUrl = Annotated[str, AfterValidator(_check_url)]
 
@@ -66,6 +77,13 @@ class ExecutorSettings(Settings):
     models: Annotated[dict[str, BaseUrl], NoDecode, BeforeValidator(_split_models)] = Field(default_factory=dict)
     #: Sent to those servers as bearer token.
     models_api_key: Key | None = None
+    #: Who makes vectors of texts to compare them by: `off`, `local` for the embedded model, or a model of the
+    #: operator's own OpenAI-compatible server, and its URL up to and including `/v1`.
+    embeddings: Annotated[str | tuple[str, str], NoDecode, BeforeValidator(_read_embeddings)] = "off"
+    #: Sent to that server as bearer token.
+    embeddings_api_key: Key | None = None
+    #: Similarity from which on two answers say the same; models other than the embedded one have other scales.
+    embeddings_same: float = Field(SAME, gt=0, le=1)
     #: Key digests and their pepper, see chassis.identity; default `keys.json` and `key-pepper` in the state folder.
     keys_file: Path | None = None
     key_pepper_file: Path | None = None

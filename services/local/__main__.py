@@ -23,7 +23,7 @@ _INTERRUPTED = 130
 async def _fetch(settings: LocalSettings) -> None:
     stopping = asyncio.ensure_future(stop_signal().wait())
     with on_stderr() as progress:
-        work = asyncio.ensure_future(fetch(settings.embedded(), settings.weights, progress))
+        work = asyncio.ensure_future(fetch(settings.needed(), settings.weights, progress))
         await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
             work.cancel()

@@ -60,12 +60,7 @@ def parse(raw: bytes) -> Ask:
     Raises:
         ChatError: it is no chat request, or asks for what is not offered.
     """
-    try:
-        body = json.loads(raw, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise ChatError(400, "the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise ChatError(400, "the body must be a JSON object")
+    body = read_object(raw)
     model, stream = body.get("model"), body.get("stream") or False
     if not isinstance(model, str):
         raise ChatError(400, "model: must be a model's id")
@@ -81,6 +76,21 @@ def parse(raw: bytes) -> Ask:
     _check_integer(said, "max_tokens", 1, (1 << 31) - 1)
     _check_integer(said, "top_logprobs", 0, 20)
     return Ask(model, stream, said)
+
+
+def read_object(raw: bytes) -> dict[str, Any]:
+    """Read a body as JSON.
+
+    Raises:
+        ChatError: it is none, or no object.
+    """
+    try:
+        body = json.loads(raw, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise ChatError(400, "the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise ChatError(400, "the body must be a JSON object")
+    return body
 
 
 def _refuse_constant(name: str) -> NoReturn:

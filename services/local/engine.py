@@ -1,22 +1,18 @@
-"""llama.cpp with one model, as a program: requests come on stdin, chunks go to stdout, one JSON object a line.
+"""llama.cpp with one model, as a program that talks as local.pipe says.
 
 A process a model, because loading holds the interpreter's lock, and because llama.cpp ends its process when it meets
-what it did not expect. The parent sends `{"request": …}`, and the next one only after `{"done": true}`;
-`{"stop": true}` ends the running one early. We send `{"ready": true}` or `{"failed": reason}` once, then
-`{"chunk": …}` and `{"error": …}`. When stdin ends, so do we.
+what it did not expect.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import queue
 import shutil
-import signal
 import sys
 import tempfile
-import threading
-from typing import IO, Any, Final
+from typing import Any, Final
+
+from local.pipe import Pipe
 
 #: Prompt tokens between two looks at whether we were stopped. 64 reads 3 % slower than 512, and 32 reads 15 % slower.
 _BATCH: Final = 64
@@ -26,25 +22,17 @@ _SMALL: Final = 256 << 20
 
 def main() -> None:
     """Load the model that the arguments name, then answer until stdin ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to handle
-    out = os.fdopen(os.dup(1), "wb")
-    # What llama.cpp prints may quote a prompt.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    pipe = Pipe()  # and silence: what llama.cpp prints may quote a prompt
     path = sys.argv[1]
     context, reading, writing = map(int, sys.argv[2:])
-    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    stop = threading.Event()
-    threading.Thread(target=_read, args=(requests, stop), daemon=True).start()
     try:
         engine = _load(path, context, reading, writing)
     except (ImportError, RuntimeError) as error:
-        _send(out, {"failed": str(error) if isinstance(error, ImportError) else "llama.cpp refuses the file"})
+        pipe.send({"failed": str(error) if isinstance(error, ImportError) else "llama.cpp refuses the file"})
         return
-    _send(out, {"ready": True})
-    while True:
-        _answer(engine, requests.get(), stop, out)
+    pipe.send({"ready": True})
+    for request in pipe.requests():
+        _answer(engine, request, pipe)
 
 
 def _load(path: str, context: int, reading: int, writing: int) -> Any:
@@ -76,40 +64,21 @@ def _load(path: str, context: int, reading: int, writing: int) -> Any:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _read(requests: queue.SimpleQueue[dict[str, Any]], stop: threading.Event) -> None:
-    for line in sys.stdin.buffer:
-        message = json.loads(line)
-        if "request" in message:
-            stop.clear()  # a stop before this line was meant for the request before
-            requests.put(message["request"])
-        else:
-            stop.set()
-    os._exit(0)
-
-
-def _send(out: IO[bytes], message: dict[str, Any]) -> None:
-    try:
-        out.write(json.dumps(message).encode() + b"\n")
-        out.flush()
-    except BrokenPipeError:
-        os._exit(0)
-
-
-def _answer(engine: Any, request: dict[str, Any], stop: threading.Event, out: IO[bytes]) -> None:
+def _answer(engine: Any, request: dict[str, Any], pipe: Pipe) -> None:
     def pass_on(data: dict[str, Any]) -> bool:
         if "error" in data:
-            _send(out, {"error": data["error"]})
+            pipe.send({"error": data["error"]})
         elif "prompt_progress" not in data:
-            _send(out, {"chunk": data})
-        return stop.is_set()
+            pipe.send({"chunk": data})
+        return pipe.stopped()
 
     try:
         # Progress is asked for to be called, and so able to stop, while the prompt is still being read.
         engine.handle_chat_completions({**request, "stream": True, "return_progress": True}, pass_on)
     except (ValueError, RuntimeError) as error:
         # Thrown while it reads the request; what fails later comes as an error to `pass_on`.
-        _send(out, {"error": {"code": 400, "message": str(error), "type": "invalid_request_error"}})
-    _send(out, {"done": True})
+        pipe.send({"error": {"code": 400, "message": str(error), "type": "invalid_request_error"}})
+    pipe.send({"done": True})
 
 
 if __name__ == "__main__":

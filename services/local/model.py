@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -15,8 +14,7 @@ from local.chat import ChatError, refused
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncGenerator, AsyncIterator
-    from pathlib import Path
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 #: Bytes of one line from the engine: a chunk with twenty alternatives a token has about 4 kB.
 _LINE_LIMIT: Final = 8 << 20
@@ -38,21 +36,19 @@ class _GoneError(Exception):
 class Model:
     """One model that answers one request at a time, in the order of arrival."""
 
-    def __init__(self, name: str, path: Path, *, context: int, threads: tuple[int, int], queue: int) -> None:
+    def __init__(self, name: str, command: Sequence[str], *, queue: int) -> None:
         """Make a model that is not loaded yet.
 
         Args:
             name: its id.
-            path: its GGUF file.
-            context: tokens of prompt and answer together.
-            threads: for reading a prompt, for generating.
+            command: its engine, a program that speaks as local.pipe says.
             queue: how many requests may wait.
         """
         self.name = name
         self.loaded = asyncio.Event()
         #: Set once; from then on nothing that waits is begun.
         self.stopping = False
-        self._command = [sys.executable, "-m", "local.engine", str(path), *map(str, (context, *threads))]
+        self._command = command
         self._queue = queue
         #: Requests that wait for their turn.
         self.waiting = 0
@@ -86,7 +82,7 @@ class Model:
                 _log.info("model loaded", model=self.name, seconds=round(time.monotonic() - began, 2))
                 await process.wait()
             except _GoneError:
-                raise ModelError(f"{self.name} can't be loaded: llama.cpp ended while loading it") from None
+                raise ModelError(f"{self.name} can't be loaded: its engine ended while loading it") from None
             finally:
                 self.loaded.clear()
                 with suppress(ProcessLookupError):

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,11 +60,10 @@ async def serve(settings: LocalSettings) -> None:
         ModelError: a model can't be loaded.
     """
     stopping = stop_signal()
-    files = {one.id: settings.weights / one.file for one in settings.embedded()} | settings.gguf
-    context, threads, queue = settings.local_context, settings.threads(), settings.local_queue
-    models = [Model(name, path, context=context, threads=threads, queue=queue) for name, path in files.items()]
+    models, embedder = _chat_models(settings), _embedder(settings)
+    everybody = [*models, embedder] if embedder else models
     app = web.AppRunner(
-        application(models, stopping),
+        application(models, embedder, stopping),
         handler_cancellation=True,
         access_log=None,
         shutdown_timeout=settings.stop_grace_s,
@@ -71,13 +71,13 @@ async def serve(settings: LocalSettings) -> None:
     await app.setup()
     with _listening(settings.local_listen or settings.socket("local")) as listener:
         await web.SockSite(app, listener).start()
-        work = asyncio.create_task(_work(settings, models))
+        work = asyncio.create_task(_work(settings, everybody))
         try:
             await asyncio.wait({work, asyncio.ensure_future(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 work.result()
             await asyncio.sleep(settings.stop_delay_s)
-            for model in models:
+            for model in everybody:
                 model.stopping = True
         finally:
             await app.cleanup()
@@ -86,9 +86,23 @@ async def serve(settings: LocalSettings) -> None:
     _log.info("stopped")
 
 
+def _chat_models(settings: LocalSettings) -> list[Model]:
+    files = {one.id: settings.weights / one.file for one in settings.embedded()} | settings.gguf
+    how = [str(number) for number in (settings.local_context, *settings.threads())]
+    command = (sys.executable, "-m", "local.engine")
+    return [Model(name, (*command, str(path), *how), queue=settings.local_queue) for name, path in files.items()]
+
+
+def _embedder(settings: LocalSettings) -> Model | None:
+    if not (weights := settings.embedder()):
+        return None
+    files = (str(settings.weights / one.file) for one in weights.files)
+    return Model(weights.id, (sys.executable, "-m", "local.embedder", *files), queue=settings.local_queue)
+
+
 async def _work(settings: LocalSettings, models: Sequence[Model]) -> None:
     """Fetch and load the models, then keep them loaded."""
-    await fetch(settings.embedded(), settings.weights, Lines(lambda text: _log.info("fetching", progress=text)))
+    await fetch(settings.needed(), settings.weights, Lines(lambda text: _log.info("fetching", progress=text)))
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_announce(models))

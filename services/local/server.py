@@ -1,4 +1,4 @@
-"""The HTTP side: OpenAI's chat completions and list of models, and a health check."""
+"""The HTTP side: OpenAI's chat completions, embeddings and list of models, and a health check."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from aiohttp import web
 
+from local import embeddings
 from local.chat import ChatError, fold, parse
 
 if TYPE_CHECKING:
@@ -26,18 +27,19 @@ MAX_BODY_BYTES: Final = 2 << 20
 _log = structlog.get_logger()
 
 
-def application(models: Sequence[Model], stopping: asyncio.Event) -> web.Application:
-    """Return the application that serves `models`.
+def application(models: Sequence[Model], embedder: Model | None, stopping: asyncio.Event) -> web.Application:
+    """Return the application that serves `models` and, where there is one, `embedder`.
 
     Run it with handler_cancellation, or nobody notices who hangs up. Health is down once `stopping` is set.
     """
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_errors])
-    endpoints = _Endpoints(models, stopping)
+    endpoints = _Endpoints(models, embedder, stopping)
     app.add_routes(
         [
             web.get("/health", endpoints.health),
             web.get("/v1/models", endpoints.models),
             web.post("/v1/chat/completions", endpoints.chat),
+            web.post("/v1/embeddings", endpoints.embeddings),
         ]
     )
     return app
@@ -69,17 +71,19 @@ def _refusal(error: ChatError) -> web.Response:
 
 
 class _Endpoints:
-    def __init__(self, models: Sequence[Model], stopping: asyncio.Event) -> None:
+    def __init__(self, models: Sequence[Model], embedder: Model | None, stopping: asyncio.Event) -> None:
         self._models = {model.name: model for model in models}
+        self._embedder = embedder
+        self._everybody = [*models, embedder] if embedder else list(models)
         self._stopping = stopping
         self._since = int(time.time())
 
     async def health(self, _request: web.Request) -> web.Response:
         if self._stopping.is_set():
             return web.json_response({"status": "stopping"}, status=503)
-        if loading := [name for name, model in self._models.items() if not model.loaded.is_set()]:
+        if loading := [model.name for model in self._everybody if not model.loaded.is_set()]:
             return web.json_response({"status": "loading", "loading": loading}, status=503)
-        return web.json_response({"status": "ok", "waiting": {name: one.waiting for name, one in self._models.items()}})
+        return web.json_response({"status": "ok", "waiting": {one.name: one.waiting for one in self._everybody}})
 
     async def models(self, _request: web.Request) -> web.Response:
         data = [
@@ -106,6 +110,25 @@ class _Endpoints:
         finally:
             _log.info("chat", model=ask.model, outcome=outcome, seconds=round(time.monotonic() - began, 3))
         return response
+
+    async def embeddings(self, request: web.Request) -> web.Response:
+        ask = embeddings.parse(await request.read())
+        if self._embedder is None or ask.model != self._embedder.name:
+            known = self._embedder.name if self._embedder else "none; OPENPRYSM_EMBEDDINGS=local asks for one"
+            raise ChatError(404, f"there is no embedding model of this name; there are: {known}", "model_not_found")
+        began = time.monotonic()
+        outcome: int | str = "hung up"
+        try:
+            async with aclosing(self._embedder.chat({"texts": ask.texts})) as chunks:
+                said = embeddings.answer(ask, [chunk async for chunk in chunks])
+            outcome = 200
+        except ChatError as error:
+            outcome = error.status
+            raise
+        finally:
+            seconds = round(time.monotonic() - began, 3)
+            _log.info("embeddings", model=ask.model, texts=len(ask.texts), outcome=outcome, seconds=seconds)
+        return web.json_response(said)
 
 
 async def _whole(_request: web.Request, ask: Ask, chunks: Chunks) -> web.StreamResponse:

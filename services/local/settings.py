@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import NoDecode
 
 from chassis.config import Address, Settings
-from local.weights import SMALL, Weights, catalog
+from local.weights import SMALL, Weights, catalog, embedding
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 _MAGIC: Final = b"GGUF"
@@ -64,6 +64,8 @@ class LocalSettings(Settings):
     gguf: Annotated[dict[str, Path], NoDecode, BeforeValidator(_split), AfterValidator(_check_files)] = Field(
         default_factory=dict
     )
+    #: `local`: the embedding model is served. Anything else is the executor's to read.
+    embeddings: str = "off"
     local_listen: Address | None = None
     #: Tokens of prompt and answer together that one model can hold.
     local_context: int = Field(default=4096, ge=256, le=1 << 20)
@@ -87,6 +89,15 @@ class LocalSettings(Settings):
         if self.local_models == "off":
             return ()
         return tuple(one for one in catalog() if self.local_models == "all" or one.id in SMALL)
+
+    def embedder(self) -> Weights | None:
+        """Return the embedding model, if it is to be served."""
+        return embedding() if self.embeddings == "local" else None
+
+    def needed(self) -> tuple[Weights, ...]:
+        """Return all that is to be fetched."""
+        embedder = self.embedder()
+        return (*self.embedded(), *((embedder,) if embedder else ()))
 
     def threads(self) -> tuple[int, int]:
         """Return the threads of one model for reading a prompt and for generating.

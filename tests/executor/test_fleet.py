@@ -155,3 +155,49 @@ async def test_a_server_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> N
         await web.UnixSite(runner, str(tmp_path / "local.sock")).start()
         await until(lambda: fleet.offer().local_models == ("qwen",))
         await runner.cleanup()
+
+
+async def test_nobody_makes_vectors_unless_it_is_asked_for(tmp_path: Path) -> None:
+    async with Fleet(settings(tmp_path), Breakers(time.monotonic)) as fleet:
+        assert fleet.embed is None
+
+
+class Vectors:
+    """A server that makes of every text the same vector."""
+
+    model = ""
+    authorization: str | None = None
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        assert request.path == "/v1/embeddings"
+        body = await request.json()
+        self.model, self.authorization = body["model"], request.headers.get("authorization")
+        return web.json_response({"data": [{"index": n, "embedding": [1, 2]} for n in range(len(body["input"]))]})
+
+
+async def test_the_embedded_server_makes_vectors_even_when_it_has_no_model_that_chats(tmp_path: Path) -> None:
+    server = Vectors()
+    runner = web.ServerRunner(web.Server(server.handle))
+    await runner.setup()
+    await web.UnixSite(runner, str(tmp_path / "local.sock")).start()
+    made = settings(tmp_path, embeddings="local", embeddings_api_key="sk-canary", run=tmp_path)
+    async with Fleet(made, Breakers(time.monotonic)) as fleet:
+        assert fleet.embed
+        assert await fleet.embed(["a", "b"]) == [[1, 2], [1, 2]]
+        assert fleet.offer().local_models == ()
+    await runner.cleanup()
+    assert (server.model, server.authorization) == ("all-minilm-l6-v2", None)
+
+
+async def test_a_server_of_the_operator_s_own_makes_vectors_with_its_key(tmp_path: Path) -> None:
+    server = Vectors()
+    runner = web.ServerRunner(web.Server(server.handle))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    made = settings(tmp_path, embeddings=f"bge={url}", embeddings_api_key="sk-canary")
+    async with Fleet(made, Breakers(time.monotonic)) as fleet:
+        assert fleet.embed
+        assert await fleet.embed(["a"]) == [[1, 2]]
+    await runner.cleanup()
+    assert (server.model, server.authorization) == ("bge", "Bearer sk-canary")

@@ -58,6 +58,41 @@ def test_an_operators_own_address_is_accepted(monkeypatch: pytest.MonkeyPatch, u
     assert settings.models == {"mine": url}
 
 
+@pytest.mark.parametrize(
+    ("value", "read_as"),
+    [
+        ("", "off"),
+        ("off", "off"),
+        (" local ", "local"),
+        ("bge-m3 = http://10.0.0.1:8000/v1", ("bge-m3", "http://10.0.0.1:8000/v1")),
+        ("org/model:7=https://x/v1", ("org/model:7", "https://x/v1")),
+    ],
+)
+def test_who_makes_vectors_is_a_word_or_a_model_and_its_url(
+    monkeypatch: pytest.MonkeyPatch, value: str, read_as: Any
+) -> None:
+    monkeypatch.setenv("OPENPRYSM_EMBEDDINGS", value)
+    assert read().embeddings == read_as
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["on", "Local", "http://x/v1", "=http://x/v1", "m=", "m=x", "m=ftp://x", "m=http://u:p@x/v1", '{"a": 1}']
+    + [f"m=http://{host}/v1" for host in METADATA],
+)
+def test_who_can_not_make_vectors_is_one_mistake(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("OPENPRYSM_EMBEDDINGS", value)
+    with pytest.raises(ValidationError) as caught:
+        read()
+    assert [mistake["loc"] for mistake in caught.value.errors()] == [("embeddings",)]
+
+
+@pytest.mark.parametrize("value", [0, -0.1, 1.01, float("nan")])
+def test_a_threshold_is_a_similarity(value: float) -> None:
+    with pytest.raises(ValidationError):
+        read(embeddings_same=value)
+
+
 def test_a_keys_surrounding_white_space_is_not_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", " sk-x\n")
     key = read().openai_api_key

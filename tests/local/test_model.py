@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import aclosing, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -50,8 +49,7 @@ for line in sys.stdin:
 
 @asynccontextmanager
 async def running(behaviour: str = "good", queue: int = 32) -> AsyncIterator[Model]:
-    model = Model("m", Path(behaviour), context=256, threads=(1, 1), queue=queue)
-    model._command = [sys.executable, "-c", ENGINE, behaviour]
+    model = Model("m", [sys.executable, "-c", ENGINE, behaviour], queue=queue)
     work = asyncio.create_task(model.run())
     try:
         await asyncio.wait_for(model.loaded.wait(), 30)
@@ -158,16 +156,15 @@ async def test_an_engine_that_does_not_stop_is_killed_and_loaded_anew(monkeypatc
         assert await ask(model, "x") == [{"what": "x"}]
 
 
-@pytest.mark.parametrize(("behaviour", "reason"), [("bad", "because"), ("crash", "llama.cpp ended while loading it")])
+@pytest.mark.parametrize(("behaviour", "reason"), [("bad", "because"), ("crash", "its engine ended while loading it")])
 async def test_an_engine_that_can_not_load_is_one_line(behaviour: str, reason: str) -> None:
-    model = Model("m", Path(behaviour), context=256, threads=(1, 1), queue=1)
-    model._command = [sys.executable, "-c", ENGINE, behaviour]
+    model = Model("m", [sys.executable, "-c", ENGINE, behaviour], queue=1)
     with pytest.raises(ModelError, match=f"m can't be loaded: {reason}"):
         await model.run()
 
 
 async def test_a_model_that_is_not_loaded_says_so() -> None:
-    model = Model("m", Path("x"), context=256, threads=(1, 1), queue=1)
+    model = Model("m", ["x"], queue=1)
     with pytest.raises(ChatError, match="m is being loaded") as refusal:
         await ask(model, "x")
     assert refusal.value.status == 503

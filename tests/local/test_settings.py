@@ -31,6 +31,17 @@ def test_which_embedded_models_are_served_is_one_word(
     assert [weights.id for weights in LocalSettings().embedded()] == ids
 
 
+@pytest.mark.parametrize(
+    ("value", "ids"), [("off", []), ("", []), ("local", ["all-minilm-l6-v2"]), ("bge=http://10.0.0.1/v1", [])]
+)
+def test_the_embedding_model_is_fetched_only_when_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, value: str, ids: list[str]
+) -> None:
+    monkeypatch.setenv("OPENPRYSM_LOCAL_MODELS", "off")
+    monkeypatch.setenv("OPENPRYSM_EMBEDDINGS", value)
+    assert [weights.id for weights in LocalSettings().needed()] == ids
+
+
 def test_own_models_are_a_list_of_ids_and_files(monkeypatch: pytest.MonkeyPatch, gguf: Path) -> None:
     monkeypatch.setenv("OPENPRYSM_GGUF", f"mine={gguf}, org/other:1={gguf},")
     assert LocalSettings().gguf == {"mine": gguf, "org/other:1": gguf}

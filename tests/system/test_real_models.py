@@ -8,6 +8,7 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 
 from local.settings import LocalSettings
@@ -55,6 +56,18 @@ async def test_a_gguf_file_of_the_operators_own_is_a_model_like_any_other(tmp_pa
     assert body["prysm"]["orchestration"]["models_used"] == ["my-own"]
     assert body["choices"][0]["message"]["content"].strip()
     assert body["prysm"]["cost"] == {"total_usd": 0, "estimated": False, "unpriced_calls": 0}
+
+
+async def test_the_embedded_server_runs_also_for_vectors_alone(tmp_path: Path) -> None:
+    settings = {"OPENPRYSM_EMBEDDINGS": "local", "OPENPRYSM_WEIGHTS": str(LocalSettings().weights)}
+    with serving(settings, tmp_path / "state") as suite:
+        connector = aiohttp.UnixConnector(str(suite.state / "run" / "local.sock"))
+        async with aiohttp.ClientSession("http://local", connector=connector) as client:
+            body = {"model": "all-minilm-l6-v2", "input": "Hello"}
+            async with client.post("/v1/embeddings", json=body) as answer:
+                assert len((await answer.json())["data"][0]["embedding"]) == 384
+        status, refused = await suite.post({"messages": [{"role": "user", "content": "Say hello."}]})
+    assert (status, refused["detail"]["error"]) == (503, "no_provider_available")
 
 
 async def test_killed_embedded_models_mean_documented_failures_and_then_answers_again(tmp_path: Path) -> None:
