@@ -61,16 +61,16 @@ class EventStream:
                     yield event
         else:
             self._rest += chunk
-        self._check()
+        self._check(len(self._rest))
 
     def _take(self, line: bytes) -> None:
+        self._check(len(line))
         if self._first_line:
             self._first_line = False
             line = line.removeprefix(_BOM)
         field, _, value = line.partition(b":")
         if field == b"data":
             self._size += len(line)
-            self._check()
             self._data.append(value.removeprefix(b" "))
         elif field == b"event":
             self._name = value.removeprefix(b" ")
@@ -81,6 +81,6 @@ class EventStream:
         self._name, self._data, self._size = b"", [], 0
         return event
 
-    def _check(self) -> None:
-        if self._size + len(self._rest) > self._limit:
+    def _check(self, more: int) -> None:
+        if self._size + more > self._limit:
             raise CallError("too_large", f"an event of the answer has more than {self._limit} bytes", worked=True)

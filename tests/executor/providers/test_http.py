@@ -74,37 +74,6 @@ async def test_a_redirect_is_not_followed(upstream: Upstream, client: aiohttp.Cl
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": ""}, None),
-        ({"retry-after": "7"}, 7.0),
-        ({"retry-after": "0.5"}, 0.5),
-        ({"retry-after": "-3"}, 0.0),
-        ({"retry-after": "nan"}, 0.0),
-        ({"retry-after": "1e400"}, float("inf")),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:07 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 7.0),
-        ({"retry-after": "Wednesday, 21-Oct-26 07:28:07 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 7.0),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:28:07 GMT"}, 0.0),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "today"}, None),
-        ({"retry-after": "Wed, 41 Oct 2026 07:28:00 GMT"}, None),
-        ({"retry-after-ms": "250"}, 0.25),
-        ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
-        ({"retry-after-ms": "-1", "retry-after": "1"}, 1.0),
-        ({"retry-after-ms": "nan", "retry-after": "1"}, 1.0),
-        ({"retry-after-ms": "1e400"}, None),
-        ({"retry-after-ms": "soon", "retry-after": "1"}, 1.0),
-    ],
-)
-async def test_the_pause_that_a_rate_limit_asks_for_is_read_in_all_its_forms(
-    upstream: Upstream, client: aiohttp.ClientSession, header: dict[str, str], seconds: float | None
-) -> None:
-    upstream.answers(b"", 429, header)
-    assert (await failure(upstream, client)).retry_after_s == seconds
-
-
-@pytest.mark.parametrize(
     "body",
     [
         b"",
