@@ -54,8 +54,7 @@ class Anthropic:
         if whole is None:
             return events.reply()
         reply = _reply(decode(whole))
-        pieces.add(reply.text)
-        pieces.text()
+        pieces.add_all(reply.text)
         return reply
 
 

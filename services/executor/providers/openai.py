@@ -71,8 +71,7 @@ class OpenAICompatible:
         if whole is None:
             return chunks.reply()
         reply = _reply(decode(whole), request)
-        pieces.add(reply.text)
-        pieces.text()
+        pieces.add_all(reply.text)
         return reply
 
 

@@ -41,6 +41,11 @@ class Pieces:
         self._said.append(piece)
         self._on_text(piece)
 
+    def add_all(self, text: str) -> None:
+        """Take a whole text as the only piece; see `add` and `text`."""
+        self.add(text)
+        self.text()
+
     def text(self) -> str:
         """Return all pieces joined.
 
