@@ -64,7 +64,10 @@ class Fleet:
             if key:
                 # OpenAI's newer models refuse the old name of the limit; the others know only that one.
                 limit = "max_completion_tokens" if name == "openai" else "max_tokens"
-                self._hosted[name] = OpenAICompatible(client, url, key.get_secret_value(), limit)
+                # Mistral refuses to be asked for the usage of a stream, and tells it in the last chunk anyway.
+                self._hosted[name] = OpenAICompatible(
+                    client, url, key.get_secret_value(), limit, asks_usage=name != "mistral"
+                )
         if settings.anthropic_api_key:
             key_text = settings.anthropic_api_key.get_secret_value()
             self._hosted["anthropic"] = Anthropic(client, settings.anthropic_base_url, key_text)

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from executor.breaker import Breakers
-from executor.chat import CallError
+from executor.chat import CallError, ChatRequest
 from executor.fleet import Fleet
 from executor.settings import ExecutorSettings
 
@@ -80,6 +80,33 @@ async def test_a_provider_is_offered_when_there_is_a_key(
     async with Fleet(settings(tmp_path), Breakers(time.monotonic)) as fleet:
         assert set(fleet.offer().providers) == set(KEYS.values())
         assert len({id(fleet.provider_of(lab.model("m", provider=name))) for name in KEYS.values()}) == 6
+
+
+async def test_every_vendor_is_asked_in_the_words_that_it_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lab: Lab
+) -> None:
+    asked: dict[str, dict[str, Any]] = {}
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        asked[request.path.split("/")[1]] = await request.json()
+        return web.Response(status=400)
+
+    runner = web.ServerRunner(web.Server(handle))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    urls = {f"{name}_base_url": f"http://127.0.0.1:{runner.addresses[0][1]}/{name}" for name in KEYS.values()}
+    for name in KEYS:
+        monkeypatch.setenv(name, "sk-canary")
+    async with Fleet(settings(tmp_path, **urls), Breakers(time.monotonic)) as fleet:
+        for name in KEYS.values():
+            with pytest.raises(CallError, match=r"^rejected: "):
+                await fleet.provider_of(lab.model("m", provider=name)).chat(
+                    ChatRequest("m", (), 50, 0.7), lambda _: None
+                )
+    await runner.cleanup()
+    assert all(body["stream"] is True for body in asked.values())
+    assert [name for name, body in asked.items() if "stream_options" not in body] == ["anthropic", "mistral"]
+    assert [name for name, body in asked.items() if "max_completion_tokens" in body] == ["openai"]
 
 
 async def test_without_keys_nobody_is_offered(tmp_path: Path, lab: Lab) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
+from system.dialects import Answer, event
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -27,24 +29,47 @@ class Call:
     cancelled: bool = False
 
 
-def says(text: str, prompt_tokens: Any = 20, completion_tokens: Any = 10, finish: str = "stop") -> Behaviour:
-    """Answer as the dialect of the path demands."""
+async def _begin(request: web.Request, opening: bytes) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+    await response.prepare(request)
+    await response.write(opening)
+    return response
 
-    async def behave(request: web.Request, _body: dict[str, Any]) -> web.StreamResponse:
-        if request.path.endswith("/messages"):
-            return web.json_response(
-                {
-                    "content": [{"type": "text", "text": text}],
-                    "stop_reason": "max_tokens" if finish == "length" else "end_turn",
-                    "usage": {"input_tokens": prompt_tokens, "output_tokens": completion_tokens},
-                }
-            )
-        return web.json_response(
-            {
-                "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}],
-                "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens},
-            }
-        )
+
+def says(
+    text: str,
+    prompt_tokens: Any = 20,
+    completion_tokens: Any = 10,
+    finish: str = "stop",
+    *,
+    after_s: float = 0.0,
+    every_s: float = 0.0,
+    logprob: float | None = None,
+) -> Behaviour:
+    """Answer as the dialect of the path demands, in pieces to who asked for them.
+
+    Args:
+        text: of the answer.
+        prompt_tokens: the vendor's claim, however absurd.
+        completion_tokens: likewise.
+        finish: `stop` or `length`.
+        after_s: seconds before the answer begins at all.
+        every_s: seconds before each piece, also the first.
+        logprob: of each piece.
+    """
+    answer = Answer(text, prompt_tokens, completion_tokens, finish, logprob)
+
+    async def behave(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        await asyncio.sleep(after_s)
+        if not body.get("stream"):
+            return web.json_response(answer.whole(request.path, body))
+        before, pieces, after = answer.stream(request.path, body)
+        response = await _begin(request, before)
+        for piece in pieces:
+            await asyncio.sleep(every_s)
+            await response.write(piece)
+        await response.write(after)
+        return response
 
     return behave
 
@@ -81,16 +106,46 @@ def hangs() -> Behaviour:
     return behave
 
 
-def cuts() -> Behaviour:
-    """Announce a body, send half of it, close."""
+def cuts(text: str = "") -> Behaviour:
+    """Send half an answer and close: of a whole one, half of its body; of one in pieces, those of this text."""
 
-    async def behave(request: web.Request, _body: dict[str, Any]) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"content-length": "1000", "content-type": "application/json"})
-        await response.prepare(request)
-        await response.write(b'{"choices": [')
+    async def behave(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        if body.get("stream"):
+            before, pieces, _ = Answer(text).stream(request.path, body)
+            response = await _begin(request, before + b"".join(pieces))
+        else:
+            response = web.StreamResponse(headers={"content-length": "1000", "content-type": "application/json"})
+            await response.prepare(request)
+            await response.write(b'{"choices": [')
         assert request.transport is not None
         request.transport.close()
         return response
+
+    return behave
+
+
+def breaks(text: str = "", kind: str = "overloaded_error") -> Behaviour:
+    """Answer 200 and tell an error: at once, or, in pieces, after those of this text."""
+
+    async def behave(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        error = {"type": "error", "error": {"type": kind, "message": "canary-provider-words"}}
+        if not body.get("stream"):
+            return web.json_response(error)
+        before, pieces, _ = Answer(text).stream(request.path, body)
+        return await _begin(request, before + b"".join(pieces) + event(error))
+
+    return behave
+
+
+def endless(word: str = "and ", every_s: float = 0.0) -> Behaviour:
+    """Answer without end."""
+
+    async def behave(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        before, pieces, _ = Answer(word).stream(request.path, body)
+        response = await _begin(request, before)
+        while True:
+            await asyncio.sleep(every_s)
+            await response.write(b"".join(pieces))
 
     return behave
 
@@ -125,7 +180,7 @@ class Upstream:
         behaviour = script.pop(0) if len(script) > 1 else script[0]
         try:
             return await behaviour(request, body)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ConnectionError):  # noticed while waiting, or while writing
             call.cancelled = True
             self.cancelled.set()
             raise

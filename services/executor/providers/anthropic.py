@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from executor.chat import CallError, ChatReply, ChatRequest
-from executor.providers.http import count, post_json
+from executor.providers.figures import count
+from executor.providers.http import decode, post_for_events, post_json
+from executor.providers.pieces import Pieces
+from executor.providers.refusals import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import aiohttp
 
-_VERSION = "2023-06-01"
+    from executor.providers.sse import Event
+
+_VERSION: Final = "2023-06-01"
+#: What reading JSON of an unexpected shape raises.
+_MISSHAPEN: Final = (KeyError, TypeError, AttributeError)
 
 
 class Anthropic:
@@ -24,8 +31,8 @@ class Anthropic:
         self._url = base_url.rstrip("/") + "/v1/messages"
         self._headers = {"x-api-key": key, "anthropic-version": _VERSION}
 
-    async def chat(self, request: ChatRequest, on_text: Callable[[str], None] | None = None) -> ChatReply:  # noqa: ARG002
-        """Ask once; see Provider. A temperature over 1 is sent as 1, the API's most."""
+    async def chat(self, request: ChatRequest, on_text: Callable[[str], None] | None = None) -> ChatReply:
+        """Ask once; see Provider. A temperature over 1 is sent as 1, the API's most; it has no log-probabilities."""
         system = "\n\n".join(message.text for message in request.messages if message.role == "system")
         body: dict[str, Any] = {
             "model": request.model,
@@ -39,18 +46,87 @@ class Anthropic:
         }
         if system:
             body["system"] = system
-        return _reply(await post_json(self._client, self._url, self._headers, body))
+        if on_text is None:
+            return _reply(await post_json(self._client, self._url, self._headers, body))
+        pieces = Pieces(on_text)
+        events = _Events(pieces)
+        whole = await post_for_events(self._client, self._url, self._headers, {**body, "stream": True}, events.take)
+        if whole is None:
+            return events.reply()
+        reply = _reply(decode(whole))
+        pieces.add_all(reply.text)
+        return reply
+
+
+class _Events:
+    """The events of one answer, and what they make."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
+        self._usage: dict[str, Any] = {}
+        self._stop_reason: Any = None
+        self._stopped = False
+
+    def take(self, event: Event) -> bool:
+        """Take one event and tell whether it was the last."""
+        if event.data:
+            message = decode(event.data)
+            if failure := error_of(event.name, message):
+                raise failure
+            try:
+                self._read(message)
+            except _MISSHAPEN as error:
+                raise CallError("bad_response", "the answer is no message", worked=True) from error
+        return self._stopped
+
+    def _read(self, event: Any) -> None:
+        kind = event["type"]
+        if kind == "content_block_delta":
+            if event["delta"]["type"] == "text_delta":
+                self._pieces.add(str.__str__(event["delta"]["text"]))
+        elif kind == "content_block_start":
+            if event["content_block"]["type"] == "text":
+                self._pieces.add(str.__str__(event["content_block"].get("text") or ""))
+        elif kind == "message_start":
+            self._count(event["message"].get("usage"))
+        elif kind == "message_delta":
+            self._count(event.get("usage"))
+            self._stop_reason = event["delta"].get("stop_reason") or self._stop_reason
+        elif kind == "message_stop":
+            self._stopped = True
+
+    def _count(self, usage: Any) -> None:
+        # Counts are totals; the later one holds.
+        self._usage.update({name: value for name, value in (usage or {}).items() if value is not None})
+
+    def reply(self) -> ChatReply:
+        """Return the reply, once there are no more events.
+
+        Raises:
+            CallError: its end is missing.
+        """
+        if not self._stopped and not self._stop_reason:
+            raise CallError("bad_response", "the answer was cut", transient=True, worked=True)
+        return ChatReply(self._pieces.text(), _finish(self._stop_reason), *_counts(self._usage))
 
 
 def _reply(answer: Any) -> ChatReply:
     try:
         text = "".join(block["text"] for block in answer["content"] if block["type"] == "text")
-        usage = answer.get("usage") or {}
-        read = [usage.get("cache_read_input_tokens") or 0, usage.get("cache_creation_input_tokens") or 0]
-        prompt = count(usage.get("input_tokens"))
-        prompt = None if prompt is None else prompt + sum(count(value) or 0 for value in read)
-        completion = count(usage.get("output_tokens"))
-        finish = "length" if answer.get("stop_reason") == "max_tokens" else "stop"
-    except (KeyError, TypeError, AttributeError) as error:
+        counts = _counts(answer.get("usage") or {})
+        finish = _finish(answer.get("stop_reason"))
+    except _MISSHAPEN as error:
         raise CallError("bad_response", "the answer is no message", worked=True) from error
-    return ChatReply(text, finish, prompt, completion)
+    return ChatReply(text, finish, *counts)
+
+
+def _counts(usage: Any) -> tuple[int | None, int | None]:
+    """Return the tokens read and written; what came from the vendor's cache, or went there, was read too."""
+    prompt = count(usage.get("input_tokens"))
+    if prompt is not None:
+        prompt += sum(count(usage.get(f"cache_{way}_input_tokens")) or 0 for way in ("read", "creation"))
+    return prompt, count(usage.get("output_tokens"))
+
+
+def _finish(reason: object) -> str:
+    return "length" if reason == "max_tokens" else "stop"

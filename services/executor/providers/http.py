@@ -1,31 +1,38 @@
-"""One POST of JSON to a provider: bounded, without redirects, every failure typed."""
+"""One POST of JSON to a provider, answered whole or in pieces: bounded, without redirects, every failure typed."""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import socket
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import aiohttp
 
 from executor.chat import CallError
+from executor.providers.refusals import refused
+from executor.providers.sse import EventStream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.abc import ResolveResult
 
+    from executor.providers.sse import Event
+
+T = TypeVar("T")
+
 _AWS_METADATA: Final = ipaddress.IPv6Address("fd00:ec2::254")
-#: Bytes of one response, decompressed.
+#: Bytes of one response, decompressed; of a response in pieces, bytes of one event.
 MAX_RESPONSE_BYTES: Final = 8 << 20
+#: Bytes of all events of one response, decompressed: 32768 tokens, each in an event of 2 KiB.
+MAX_STREAM_BYTES: Final = 64 << 20
+#: Seconds that the end of a body may lag behind the end of the answer, before its connection is given up.
+_END_S: Final = 0.05
 
 _OK: Final = 200
-_REDIRECTS: Final = range(300, 400)
-_CLIENT_ERRORS: Final = range(400, 500)
-_RATE_LIMITED: Final = 429
-#: Request timeout and too early: the provider's or the network's fault, although in the 400s.
-_TRANSIENT_CLIENT_ERRORS: Final = frozenset({408, 425})
 
 
 class _Resolver(aiohttp.ThreadedResolver):
@@ -71,11 +78,56 @@ async def post_json(
     Raises:
         CallError: the answer is none, none of ours to use, or too large.
     """
+    return decode(await _post(client, url, headers, body, _read))
+
+
+async def post_for_events(
+    client: aiohttp.ClientSession,
+    url: str,
+    headers: Mapping[str, str],
+    body: Mapping[str, Any],
+    take: Callable[[Event], bool],
+) -> bytes | None:
+    """Post `body`, which asks for an event stream, and give each event to `take` as it arrives.
+
+    Args:
+        client: the session.
+        url: where to.
+        headers: of the request.
+        body: of the request.
+        take: tells whether an event was the last of the answer. The stream may also end, or break, before that:
+            who takes the events knows whether something is missing.
+
+    Returns:
+        The body of an answer that came as a whole instead; None after events.
+
+    Raises:
+        CallError: there was no answer, none of ours to use, or one that is too large; or `take` raised it.
+    """
+
+    async def read(response: aiohttp.ClientResponse) -> bytes | None:
+        kind = response.headers.get("content-type", "").partition(";")[0]
+        if kind.strip().lower() != "text/event-stream":
+            return await _read(response)
+        await _read_events(response, take)
+        return None
+
+    return await _post(client, url, headers, body, read)
+
+
+async def _post(
+    client: aiohttp.ClientSession,
+    url: str,
+    headers: Mapping[str, str],
+    body: Mapping[str, Any],
+    read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+) -> T:
+    # Whatever ends this block, also a cancellation, closes the connection at once unless the body was read to its end.
     try:
         async with client.post(url, headers=headers, json=body, allow_redirects=False) as response:
             if response.status != _OK:
-                _refuse(response)
-            return _decode(await _read(response))
+                raise await refused(response)
+            return await read(response)
     except aiohttp.ClientConnectionError as error:
         if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) and not isinstance(
             error, aiohttp.ClientConnectorError
@@ -90,30 +142,6 @@ async def post_json(
         raise CallError("bad_response", "the provider does not speak HTTP as expected", worked=True) from error
 
 
-def _refuse(response: aiohttp.ClientResponse) -> NoReturn:
-    status = response.status
-    if status == _RATE_LIMITED:
-        raise CallError(
-            "rate_limited",
-            "the provider's rate limit is reached",
-            transient=True,
-            retry_after_s=_seconds(response.headers.get("retry-after")),
-        )
-    if status in _REDIRECTS:
-        raise CallError("bad_response", "the provider redirects, which is not followed")
-    if status in _CLIENT_ERRORS and status not in _TRANSIENT_CLIENT_ERRORS:
-        raise CallError("rejected", f"the provider refused the call with status {status}")
-    raise CallError("unavailable", f"the provider failed with status {status}", transient=True)
-
-
-def _seconds(value: str | None) -> float | None:
-    """Read a Retry-After in seconds; its date form counts as none."""
-    try:
-        return max(0.0, float(value)) if value else None
-    except ValueError:
-        return None
-
-
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
@@ -124,17 +152,42 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
+async def _read_events(response: aiohttp.ClientResponse, take: Callable[[Event], bool]) -> None:
+    events, size = EventStream(MAX_RESPONSE_BYTES), 0
+    with suppress(aiohttp.ClientPayloadError, aiohttp.ClientConnectionError):
+        async for chunk in response.content.iter_any():
+            for event in events.feed(chunk):
+                if take(event):
+                    await _read_end(response)
+                    return
+            size += len(chunk)
+            if size > MAX_STREAM_BYTES:
+                raise CallError("too_large", f"the answer has more than {MAX_STREAM_BYTES} bytes", worked=True)
+
+
+async def _read_end(response: aiohttp.ClientResponse) -> None:
+    """Wait a moment for the body to end too, so that its connection can serve another call."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_END_S):
+            async for _ in response.content.iter_any():
+                pass
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _decode(body: bytes) -> Any:
+#: Made once: `json.loads` makes one a call as soon as it is told what to do with constants.
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def decode(body: bytes) -> Any:
+    """Return the JSON of an answer, or of one of its events.
+
+    Raises:
+        CallError: it is none.
+    """
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        return _DECODER.decode(body.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise CallError("bad_response", "the answer is not JSON", worked=True) from error
-
-
-def count(value: object) -> int | None:
-    """Return a token count as a provider sent it, or None when it is no whole number."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ class Upstream:
     url: str = ""
     seen: list[Seen] = field(default_factory=list)
     handler: Handler | None = None
+    #: The caller hung up in the middle of an answer.
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
     key = KEY
     request = ChatRequest("gpt", (Message("user", "Hi"),), 50, 0.7)
 
@@ -43,7 +46,11 @@ class Upstream:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.seen.append(Seen(request.path, headers, json.loads(await request.read() or b"null")))
         assert self.handler
-        return await self.handler(request)
+        try:
+            return await self.handler(request)
+        except asyncio.CancelledError:
+            self.gone.set()
+            raise
 
     def answers(self, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
         """Answer with JSON, or with bytes as they are."""
@@ -56,12 +63,32 @@ class Upstream:
 
         self.handler = handle
 
-    def writes(self, raw: bytes, *, abort: bool = False) -> None:
+    def streams(self, *chunks: bytes, content_type: str = "text/event-stream", then: str = "end") -> None:
+        """Answer chunk by chunk; then `end`, `cut` the connection, or `hold` it open without another word."""
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            response = web.StreamResponse(headers={"content-type": content_type})
+            await response.prepare(request)
+            for chunk in chunks:
+                await response.write(chunk)
+                await asyncio.sleep(0)
+            if then == "hold":
+                await asyncio.Event().wait()
+            if then == "cut":
+                assert request.transport
+                request.transport.close()
+            return response
+
+        self.handler = handle
+
+    def writes(self, raw: bytes, *, abort: bool = False, hold: bool = False) -> None:
         """Answer with bytes that need be no HTTP, then close the connection."""
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             assert request.transport
             request.transport.write(raw)
+            if hold:
+                await asyncio.Event().wait()
             if abort:
                 request.transport.abort()
             else:
@@ -74,7 +101,7 @@ class Upstream:
 @pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
     server = Upstream()
-    runner = web.ServerRunner(web.Server(server._handle))
+    runner = web.ServerRunner(web.Server(server._handle, handler_cancellation=True), shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -74,27 +74,6 @@ async def test_a_redirect_is_not_followed(upstream: Upstream, client: aiohttp.Cl
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": ""}, None),
-        ({"retry-after": "7"}, 7.0),
-        ({"retry-after": "0.5"}, 0.5),
-        ({"retry-after": "-3"}, 0.0),
-        ({"retry-after": "nan"}, 0.0),
-        ({"retry-after": "1e400"}, float("inf")),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
-    ],
-)
-async def test_the_pause_that_a_rate_limit_asks_for_is_read_when_it_is_seconds(
-    upstream: Upstream, client: aiohttp.ClientSession, header: dict[str, str], seconds: float | None
-) -> None:
-    upstream.answers(b"", 429, header)
-    assert (await failure(upstream, client)).retry_after_s == seconds
-
-
-@pytest.mark.parametrize(
     "body",
     [
         b"",
