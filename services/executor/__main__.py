@@ -17,6 +17,7 @@ from executor.edges import Edges
 from executor.fleet import Fleet
 from executor.hedging import Hedges
 from executor.idempotency import Once
+from executor.measure import by_vectors
 from executor.orchestrate import Chance, Orchestrator
 from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
 from executor.service import PROTECTED, SERVICES, ExecutorServicer, OrchestrationServicer
@@ -42,7 +43,9 @@ async def _main(settings: ExecutorSettings) -> None:
             client.channel(settings.planner or settings.socket("planner"), settings)
         )
         proof = await stack.enter_async_context(client.channel(settings.proof or settings.socket("proof"), settings))
-        edges = Edges(fleet.provider_of, breakers, Hedges(), server.spans, time.monotonic, random.SystemRandom())
+        measure = by_vectors(fleet.embed, settings.embeddings_same) if fleet.embed else None
+        dice = random.SystemRandom()
+        edges = Edges(fleet.provider_of, breakers, Hedges(), server.spans, time.monotonic, dice, measure)
         orchestrator = Orchestrator(
             PlannerPeer(planner),
             ProofPeer(proof, version("openprysm")),

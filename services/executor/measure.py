@@ -9,14 +9,27 @@ import math
 from operator import mul
 from typing import TYPE_CHECKING, Final
 
+from executor.agreement import Measure
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
 #: Similarity from which on two answers to one question say the same, for all-MiniLM-L6-v2; other models have other
 #: scales. Of the 82 hard pairs that it was chosen by (tests/local/answer_pairs.toml) it finds 29 of 40 that say the
 #: same, and takes 13 of 42 that do not for the same: opposites in like words are what it can't see. Chosen by half of
 #: them, it is right on 64 % of the other half.
 SAME: Final = 0.75
+
+
+def by_vectors(
+    embed: Callable[[Sequence[str]], Awaitable[Sequence[Sequence[float]]]], same: float
+) -> Callable[[Sequence[str]], Awaitable[Measure]]:
+    """Return what makes a measure of given texts: `embed` makes their vectors, `same` is where they say the same."""
+
+    async def measure(texts: Sequence[str]) -> Measure:
+        return Measure(similarity(texts, await embed(texts)), same)
+
+    return measure
 
 
 def similarity(texts: Sequence[str], vectors: Sequence[Sequence[float]]) -> Callable[[str, str], float]:

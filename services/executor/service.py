@@ -7,8 +7,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import grpc
-
 from chassis import errors
 from chassis.identity import current_client
 from chassis.interceptors import note
@@ -22,6 +20,8 @@ from openprysm.orchestration.v2 import orchestration_pb2, orchestration_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    import grpc
 
     from executor.edges import Edges, Observer
     from executor.idempotency import Once

@@ -38,8 +38,8 @@ class _Waiting:
 class Stream:
     """An observer that holds the events until their reader takes them; one reader, one event loop.
 
-    Nothing is dropped, and yet what waits is bounded: a run makes at most `attempt.MAX_CALLS` calls of two events each, and
-    all pieces of text between two other events are one event.
+    Nothing is dropped, and yet what waits is bounded: a run makes at most `attempt.MAX_CALLS` calls of two events each,
+    and all pieces of text between two other events are one event.
     """
 
     listens = True
