@@ -160,7 +160,7 @@ CALLS = st.lists(
 
 @settings(deadline=None)
 @given(calls=CALLS, limit=st.integers(1, 20_000))
-def test_calls_at_once_never_overrun_a_budget_but_for_the_first_that_costs(
+def test_calls_at_once_never_overrun_a_budget_by_more_than_the_one_call_that_an_answer_takes(
     lab: Lab, calls: list[Call], limit: int
 ) -> None:
     names = [str(index) for index in range(len(calls))]
@@ -181,7 +181,8 @@ def test_calls_at_once_never_overrun_a_budget_but_for_the_first_that_costs(
     world.do(all_at_once())
     assert run.stages, "the first call always runs"
     spent = total(run.stages).cost
-    assert spent <= max(limit, run.stages[0].cost)
+    assert spent <= limit + max(stage.cost for stage in run.stages)
+    assert spent <= limit or sum(stage.cost > 0 for stage in run.stages if stage.status == "ok") <= 1
     assert spent == run._ledger.spent
     assert run._ledger._reserved == 0
     assert all(stage.cost >= 0 for stage in run.stages)
