@@ -10,13 +10,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from planner import languages
 from planner.vocabulary import TERMS, UNSPACED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
 #: Characters that are looked at: signals stand at the front or the end of a long prompt.
-_WINDOW: Final = 4_000
+_WINDOW: Final = 3_000
+#: The same for scripts that say as much in a few characters.
+_DENSE_WINDOW: Final = 500
 #: Words that are counted, at most.
 _COUNTED: Final = 600
 #: A sum is set in fewer words; in a longer prompt numbers are its matter.
@@ -41,7 +45,8 @@ _HINTS: Final = {
     "b": ("answer form", re.compile(r"A(?<!\wA)[).:]\s.{1,400}?(?<!\w)B[).:]\s", re.DOTALL)),
     "2": ("steps", re.compile(r"1(?<!\w1)\) .{1,400}?(?<!\w)2\) ", re.DOTALL)),
 }
-_SYNTAX: Final = ("```", "=> {", "=>{", "();", "</")
+#: A character, which is looked for first since that takes no time, and the marks that it is part of.
+_SYNTAX: Final = ((b"`", (b"```",)), (b"{", (b"=> {", b"=>{")), (b";", (b"();",)), (b"<", (b"</",)))
 _STEP: Final = re.compile(r"\n[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+\S")
 _SUM: Final = re.compile(
     r"\d(?: ?[+*^=\u00d7÷]| [-/] ) ?\d|\d ?% (?:of|off|von|de|di)\b|\\(?:frac|int|sum)\b|[√∑∫]"
@@ -54,8 +59,9 @@ _TO_SPACES: Final = bytes.maketrans(_ASCII_PUNCTUATION, b" " * len(_ASCII_PUNCTU
 _OTHER_PUNCTUATION: Final = "¿¡«»„“”‘’…–—،؛؟।？！"  # noqa: RUF001 - meant as they are
 _QUESTION_MARKS: Final = "?？؟"  # noqa: RUF001 - the full-width and the Arabic one, too
 #: Scripts without spaces: two of their characters make about one word.
-_UNSPACED: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
-_HANGUL: Final = re.compile("[\uac00-\ud7af]")
+_UNSPACED: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff]+")
+#: Its script joins endings to its words.
+_HANGUL: Final = re.compile("[\uac00-\ud7af]+")
 
 
 def _split(table: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -72,73 +78,112 @@ def _index() -> Mapping[str, frozenset[str]]:
     return index
 
 
-def _phrases() -> Mapping[str, tuple[tuple[str, str], ...]]:
-    """Return the longest word of each phrase → the phrases with it, between spaces, and their labels."""
-    index: dict[str, tuple[tuple[str, str], ...]] = {}
+def _phrases() -> Mapping[str, tuple[tuple[frozenset[str], bytes, str], ...]]:
+    """Return the longest word of each phrase → the phrases with it: their words, the phrase as a line, the label."""
+    index: dict[str, tuple[tuple[frozenset[str], bytes, str], ...]] = {}
     for term, label in _split(TERMS):
         if " " in term:
-            rarest = max(term.split(), key=len)
-            index[rarest] = (*index.get(rarest, ()), (f" {term} ", label))
+            longest = max(term.split(), key=len)
+            phrase = (frozenset(term.split()) - {"^"}, f" {term} ".encode(), label)
+            index[longest] = (*index.get(longest, ()), phrase)
     return index
 
 
 #: Word → its labels.
 LABELS: Final = _index()
 _PHRASES: Final = _phrases()
-_SIGNS: Final = tuple(_split(UNSPACED))
+#: Script → its terms and those that are written in Latin letters, with their labels.
+_SIGNS: Final = {
+    script: tuple((sign, label) for sign, label in _split(UNSPACED) if sign.isascii() or script.search(sign))
+    for script in (_UNSPACED, _HANGUL)
+}
 
 
 @dataclass(frozen=True)
 class Reading:
     """A text as the signals see it."""
 
-    #: Both ends of the text, when it is long.
-    seen: str
-    #: In lower case, without punctuation.
+    #: The first 200, in lower case, without punctuation.
     words: Sequence[str]
     #: In words, up to 600 and what unspaced scripts add.
     size: int
+    #: Question marks.
+    questions: int
     labels: frozenset[str]
-
-    @property
-    def questions(self) -> int:
-        """Question marks."""
-        return sum(self.seen.count(mark) for mark in _QUESTION_MARKS)
+    #: ISO 639-1 code; empty when it can't be told.
+    language: str
 
 
-def _in_words(seen: str) -> list[str]:
-    """Split a text into words in lower case, without punctuation but for what a name may hold: `c++`, `c#`, `a_b`."""
+def _both_ends(text: str, window: int) -> str:
+    return text if len(text) <= 2 * window else text[:window] + "\n" + text[-window:]
+
+
+def _plain(seen: str) -> bytes:
+    """Return a text in lower case, as bytes: their searches and look-ups are faster, and no byte is ambiguous."""
     if not seen.isascii():
         for mark in _OTHER_PUNCTUATION:
             seen = seen.replace(mark, " ")
-    # Bytes have a faster table look-up than str; no byte of a longer character is in the table.
-    return seen.lower().encode("utf-8", "replace").translate(_TO_SPACES).decode().split()
+    return seen.lower().encode("utf-8", "replace")
+
+
+def _decoded(pieces: Iterable[bytes]) -> list[str]:
+    return b" ".join(pieces).decode().split()
+
+
+def _by_terms(words: AbstractSet[str], line: bytes) -> set[str]:
+    """Return the labels of words and of the phrases in a line of them, which begins with `^`."""
+    labels = {label for word in LABELS.keys() & words for label in LABELS[word]}
+    for word in _PHRASES.keys() & words:
+        labels.update(label for parts, phrase, label in _PHRASES[word] if parts <= words and phrase in line)
+    if sum("command" in LABELS.get(word, ()) for word in words) > _COMMANDS:
+        labels.add("commands")
+    return labels
+
+
+def _unspaced_words(seen: str) -> int:
+    ends = _both_ends(seen, _DENSE_WINDOW)
+    if ends.isascii() or not _UNSPACED.search(ends):
+        return 0
+    return sum(map(len, _UNSPACED.findall(seen))) // 2
+
+
+def _by_signs(seen: str) -> set[str]:
+    """Return the labels of terms in scripts that can't be split into words."""
+    ends = _both_ends(seen, _DENSE_WINDOW)
+    if ends.isascii():
+        return set()
+    scripts = (script for script in _SIGNS if script.search(ends))
+    return {label for script in scripts for sign, label in _SIGNS[script] if sign in ends}
+
+
+def _by_patterns(seen: str, plain: bytes, words: AbstractSet[str]) -> set[str]:
+    """Return what punctuation and order show."""
+    labels = {label for hint, (label, pattern) in _HINTS.items() if hint in words and pattern.search(seen)}
+    if any(mark in plain for sign, marks in _SYNTAX if sign in plain for mark in marks):
+        labels.add("syntax")
+    if len(_STEP.findall("\n" + seen)) > 1:
+        labels.add("steps")
+    return labels
+
+
+def _is_sum(seen: str, words: Sequence[str], labels: AbstractSet[str]) -> bool:
+    numbers = sum(word[0].isdigit() or "number" in LABELS.get(word, ()) for word in words)
+    asked = ("quantity" in labels and numbers > 1) or ({"unit", "asks"} <= labels and numbers > _STORY_NUMBERS)
+    return asked or _SUM.search(seen) is not None
 
 
 def read(text: str) -> Reading:
     """Read a text."""
-    seen = text if len(text) <= 2 * _WINDOW else text[:_WINDOW] + "\n" + text[-_WINDOW:]
-    size = len(text.split(None, _COUNTED))
-    unspaced = 0 if seen.isascii() else len(_UNSPACED.findall(seen))
-    size += unspaced // 2
-    words = _in_words(seen)
-    present = set(words)
+    seen = _both_ends(text, _WINDOW)
+    plain = _plain(seen)
+    pieces = plain.translate(_TO_SPACES).split()
+    words = _decoded(pieces[:_SUM_WORDS])
+    present = frozenset(_decoded(set(pieces)))
+    size = len(text.split(None, _COUNTED)) + _unspaced_words(seen)
 
-    labels = {label for word in LABELS.keys() & present for label in LABELS[word]}
-    line = f" ^ {' '.join(words)} "
-    labels.update(label for word in _PHRASES.keys() & present for phrase, label in _PHRASES[word] if phrase in line)
-    if unspaced or not seen.isascii() and _HANGUL.search(seen):
-        labels.update(label for sign, label in _SIGNS if sign in seen)
-    labels.update(label for hint, (label, pattern) in _HINTS.items() if hint in present and pattern.search(seen))
-    if any(mark in seen for mark in _SYNTAX):
-        labels.add("syntax")
-    if len(_STEP.findall("\n" + seen)) > 1:
-        labels.add("steps")
-    if size <= _SUM_WORDS:
-        numbers = sum(word[0].isdigit() or "number" in LABELS.get(word, ()) for word in words)
-        asked = ("quantity" in labels and numbers > 1) or ({"unit", "asks"} <= labels and numbers > _STORY_NUMBERS)
-        if asked or _SUM.search(seen):
-            labels.add("sum")
-    if sum("command" in LABELS.get(word, ()) for word in present) > _COMMANDS:
-        labels.add("commands")
-    return Reading(seen, words, size, frozenset(labels))
+    labels = _by_terms(present, b" ^ " + b" ".join(pieces) + b" ")
+    labels |= _by_signs(seen) | _by_patterns(seen, plain, present)
+    if size <= _SUM_WORDS and _is_sum(seen, words, labels):
+        labels.add("sum")
+    questions = sum(seen.count(mark) for mark in _QUESTION_MARKS)
+    return Reading(words, size, questions, frozenset(labels), languages.detect(seen, present))

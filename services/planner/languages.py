@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 #: Characters that are looked at: what is asked stands at the front; what is carried along may be in any language.
 _SAMPLE: Final = 400
 #: A script speaks for the prompt when it has a letter for so many Latin ones: names and code are Latin everywhere.
-_LATIN_PER_LETTER: Final = 4
+_LATIN_PER_LETTER: Final = 2
 
-_LETTERS: Final = re.compile(
-    "(?P<latin>[A-Za-z\u00c0-\u024f]+)|(?P<zh>[\u3040-\u30ff\u3400-\u9fff]+)|(?P<ko>[\u1100-\u11ff\uac00-\ud7af]+)"
-    "|(?P<ru>[\u0400-\u04ff]+)|(?P<ar>[\u0620-\u06ff]+)|(?P<hi>[\u0900-\u097f]+)|(?P<el>[\u0370-\u03ff]+)"
-    "|(?P<he>[\u05d0-\u05ea]+)|(?P<th>[\u0e00-\u0e7f]+)"
+_LATIN: Final = re.compile("[A-Za-z]")
+#: Greek and all that stands behind it: not Latin, nor punctuation.
+_NOT_LATIN: Final = re.compile("[\u0370-\u1fff\u3040-\ud7af]")
+_OTHERS: Final = re.compile(
+    "(?P<zh>[\u3040-\u30ff\u3400-\u9fff]+)|(?P<ko>[\u1100-\u11ff\uac00-\ud7af]+)|(?P<ru>[\u0400-\u04ff]+)"
+    "|(?P<ar>[\u0620-\u06ff]+)|(?P<hi>[\u0900-\u097f]+)|(?P<el>[\u0370-\u03ff]+)|(?P<he>[\u05d0-\u05ea]+)"
+    "|(?P<th>[\u0e00-\u0e7f]+)"
 )
 #: Languages that share a script → letters that only the other one has, and that other one.
 _OWN_LETTERS: Final = {
@@ -63,15 +66,16 @@ _WORDS: Final = _by_word()
 
 
 def _by_script(sample: str) -> str:
+    if not _NOT_LATIN.search(sample):
+        return ""
     letters: Counter[str] = Counter()
-    for run in _LETTERS.finditer(sample):
+    for run in _OTHERS.finditer(sample):
         letters[run.lastgroup or ""] += run.end() - run.start()
-    latin = letters.pop("latin", 0)
     if not letters:
         return ""
     # max() takes the first of equals; counts stand in the order in which the scripts were met.
     script = max(letters, key=lambda name: letters[name])
-    if letters[script] * _LATIN_PER_LETTER < latin:
+    if letters[script] * _LATIN_PER_LETTER < len(_LATIN.findall(sample)):
         return ""
     own, other = _OWN_LETTERS.get(script, (None, ""))
     return other if own and own.search(sample) else script

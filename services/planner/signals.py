@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from planner import labels, languages
+from planner import labels
 
 if TYPE_CHECKING:
     from planner.labels import Reading
@@ -129,5 +129,5 @@ def detect(text: str) -> Signals:
         open=not contested and (judged or task == "creative"),
         code="syntax" in found,
         long=reading.size > _LONG_WORDS,
-        language=languages.detect(reading.seen, frozenset(reading.words)),
+        language=reading.language,
     )
