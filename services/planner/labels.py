@@ -67,7 +67,7 @@ _HANGUL: Final = re.compile("[\uac00-\ud7af]+")
 def _split(table: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for label, terms in table.items():
         for term in terms.split(","):
-            yield term.strip(), label
+            yield " ".join(term.split()), label
 
 
 def _index() -> Mapping[str, frozenset[str]]:
