@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 #: Characters that are looked at: signals stand at the front or the end of a long prompt.
 _WINDOW: Final = 3_000
 #: The same for scripts that say as much in a few characters.
-_DENSE_WINDOW: Final = 500
+_DENSE_WINDOW: Final = 300
 #: Words that are counted, at most.
 _COUNTED: Final = 600
 #: A sum is set in fewer words; in a longer prompt numbers are its matter.
 _SUM_WORDS: Final = 200
 #: A question in units, with more numbers than that, is a sum in a story.
 _STORY_NUMBERS: Final = 2
-#: A prompt that gives more different orders than that wants several things.
-_COMMANDS: Final = 2
+#: A prompt that gives more different orders than that wants several things; so does a short one with more of `who`,
+#: `when` and their like.
+_ORDERS: Final = 2
+_ASKING_WORDS: Final = 30
 
 #: Word that hints at something → what that is, and the pattern that makes sure. A pattern begins with a letter, which
 #: is much faster to look for than anything else; hence the look-behinds in second place.
@@ -42,8 +44,8 @@ _HINTS: Final = {
     "var": ("syntax", re.compile(r"var \w+ ?=")),
     "import": ("syntax", re.compile(r"import [\w.]{1,60}(?:;|\n|$)")),
     "include": ("syntax", re.compile(r"include (?<=#include )[<\"]")),
-    "b": ("answer form", re.compile(r"A(?<!\wA)[).:]\s.{1,400}?(?<!\w)B[).:]\s", re.DOTALL)),
-    "2": ("steps", re.compile(r"1(?<!\w1)\) .{1,400}?(?<!\w)2\) ", re.DOTALL)),
+    "b": ("answer form", re.compile(r"[Aa](?<!\w[Aa])[).:]\s.{1,400}?(?<!\w)[Bb][).:]\s", re.DOTALL)),
+    "2": ("steps", re.compile(r"1(?<!\w1)[).] .{1,400}?(?<!\w)2[).] ", re.DOTALL)),
 }
 #: A character, which is looked for first since that takes no time, and the marks that it is part of.
 _SYNTAX: Final = ((b"`", (b"```",)), (b"{", (b"=> {", b"=>{")), (b";", (b"();",)), (b"<", (b"</",)))
@@ -51,8 +53,11 @@ _STEP: Final = re.compile(r"\n[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+\S")
 _SUM: Final = re.compile(
     r"\d(?: ?[+*^=\u00d7÷]| [-/] ) ?\d|\d ?% (?:of|off|von|de|di)\b|\\(?:frac|int|sum)\b|[√∑∫]"
     # A dash or slash between numbers within a sentence is a range or a date.
+    r"|\d (?:times|plus|minus|divided by|mal|geteilt durch|fois|moins|por|más|menos|per|più|meno|mais|vezes) \d"
     r"|^(?:[Ww]hat(?:'s| is) )?\d[\d.,()+*/^ -]{2,40}[ =?]*$"
 )
+#: A sum with an unknown is an equation or a term.
+_UNKNOWN: Final = re.compile(r"\d[xyn]\b|[xyn] ?\^")
 
 _ASCII_PUNCTUATION: Final = b"!\"$%&'()*,-./:;<=>?@[\\]^`{|}~"
 _TO_SPACES: Final = bytes.maketrans(_ASCII_PUNCTUATION, b" " * len(_ASCII_PUNCTUATION))
@@ -130,13 +135,17 @@ def _decoded(pieces: Iterable[bytes]) -> list[str]:
     return b" ".join(pieces).decode().split()
 
 
+def _count(label: str, words: Iterable[str]) -> int:
+    return sum(label in LABELS.get(word, ()) for word in words)
+
+
 def _by_terms(words: AbstractSet[str], line: bytes) -> set[str]:
     """Return the labels of words and of the phrases in a line of them, which begins with `^`."""
     labels = {label for word in LABELS.keys() & words for label in LABELS[word]}
     for word in _PHRASES.keys() & words:
         labels.update(label for parts, phrase, label in _PHRASES[word] if parts <= words and phrase in line)
-    if sum("command" in LABELS.get(word, ()) for word in words) > _COMMANDS:
-        labels.add("commands")
+    if _count("command", words) > _ORDERS or (len(words) <= _ASKING_WORDS and _count("asks", words) > _ORDERS):
+        labels.add("orders")
     return labels
 
 
@@ -184,6 +193,6 @@ def read(text: str) -> Reading:
     labels = _by_terms(present, b" ^ " + b" ".join(pieces) + b" ")
     labels |= _by_signs(seen) | _by_patterns(seen, plain, present)
     if size <= _SUM_WORDS and _is_sum(seen, words, labels):
-        labels.add("sum")
+        labels.add("math" if _UNKNOWN.search(seen) else "sum")
     questions = sum(seen.count(mark) for mark in _QUESTION_MARKS)
     return Reading(words, size, questions, frozenset(labels), languages.detect(seen, present))

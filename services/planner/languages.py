@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 #: Characters that are looked at: what is asked stands at the front; what is carried along may be in any language.
-_SAMPLE: Final = 400
+_SAMPLE: Final = 240
 #: A script speaks for the prompt when it has a letter for so many Latin ones: names and code are Latin everywhere.
 _LATIN_PER_LETTER: Final = 2
 
@@ -35,7 +35,7 @@ _SMALL_WORDS: Final = {
     "en": """
         the of and to is are was what who how why when where which this that with for from it does do did can
         you i my a an in on at by or not your should would write me hello hi hey thanks please has have will one
-        true than better explain compare calculate solve prove fix good find select give tell year name""",
+        true than better times explain compare calculate solve prove fix good find select give tell year name""",
     "de": """
         der die das und ist sind war was wer wie warum wann wo welche welcher dieser diese mit für von zu den
         dem des ein eine einen im in auf bei oder nicht ich du man mir es schreibe schreib bitte hallo danke
@@ -44,14 +44,14 @@ _SMALL_WORDS: Final = {
     "fr": """
         le la les et est sont était que qui quoi comment pourquoi quand où quel quelle quels ce cette avec pour
         de du des un une dans sur par ou ne pas je tu il elle on au aux écris bonjour merci faut devrait trouve
-        a l d en explique résume résous traduis calcule réponds""",
+        a l d en combien font explique résume résous traduis calcule réponds""",
     "es": """
         el la los las y es son era que qué quién cómo cuándo dónde cuál este esta con para de del un una en por
         o no yo tú se al su escribe hola gracias debería sobre hay si más esto eso mi tu buenos buenas explica
         resume traduce calcula compara responde cuánto cuántas""",
     "it": """
         il lo la gli le e è sono era che chi come perché quando dove quale questo questa con per di del della
-        dei un una in su da o non io tu si al scrivi ciao grazie dovrebbe ha cosa nel nella sul spiega calcola
+        dei un una in su da o non io tu si al scrivi ciao grazie dovrebbe ha cosa nel nella sul sui sulla spiega calcola
         risolvi""",
     "pt": """
         o a os as e é são era que bom boa dia quem como porque por quando onde qual este esta com para de do da

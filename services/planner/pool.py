@@ -26,13 +26,10 @@ _SAME_PROVIDER: Final = 0.03
 _MAX_FALLBACKS: Final = 3
 
 
-def likeness(model: Model, chosen: Iterable[Model]) -> float:
-    """Return what a model's view is worth less beside those that are chosen already."""
-    return sum(
-        _SAME_FAMILY * (model.family == other.family)
-        + _SAME_PROVIDER * (model.provider == other.provider and model.provider != LOCAL)
-        for other in chosen
-    )
+def likeness(model: Model, other: Model) -> float:
+    """Return what a model's view is worth less beside another's."""
+    same_provider = model.provider == other.provider != LOCAL
+    return _SAME_FAMILY * (model.family == other.family) + _SAME_PROVIDER * same_provider
 
 
 @dataclass(frozen=True)
@@ -79,14 +76,16 @@ class Pool:
 
     def diverse(self, k: int) -> list[Model]:
         """Return k calls: unlike models near the best one, and the best again where too few are near."""
-        left = list(self.near)
-        chosen: list[Model] = []
+        worth = [self.value(model) for model in self.near]
+        left, chosen = list(range(len(worth))), list[int]()
         while left and len(chosen) < k:
-            pick = max(left, key=lambda model: (self.value(model) - likeness(model, chosen), model.id))
+            pick = max(left, key=lambda place: (worth[place], self.near[place].id))
             chosen.append(pick)
             left.remove(pick)
+            for place in left:
+                worth[place] -= likeness(self.near[place], self.near[pick])
         best = max(self.healthy, key=lambda model: (self.quality(model), model.id))
-        return chosen + [best] * (k - len(chosen))
+        return [self.near[place] for place in chosen] + [best] * (k - len(chosen))
 
     def lone(self) -> Model:
         """Return who answers alone: the best value that the budget pays, or else the cheapest."""

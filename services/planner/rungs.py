@@ -31,9 +31,12 @@ def rungs(pool: Pool) -> tuple[Model, ...]:
         between = [model for model in above(chain[-1]) if quality(model) < quality(last) and cost(model) < cost(last)]
         if not between:
             break
-        beside = (*chain, last)
-        chain.append(max(between, key=lambda model: (pool.value(model) - likeness(model, beside), model.id)))
+        chain.append(max(between, key=lambda model: (_worth(pool, model, (*chain, last)), model.id)))
     return (*chain, last)
+
+
+def _worth(pool: Pool, model: Model, others: tuple[Model, ...]) -> float:
+    return pool.value(model) - sum(likeness(model, other) for other in others)
 
 
 def _first(pool: Pool, capable: list[Model]) -> Model:

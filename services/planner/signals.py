@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from planner import labels
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from planner.labels import Reading
 
 _TRIVIAL_WORDS: Final = 12
@@ -92,9 +94,15 @@ def _is_compound(reading: Reading, task: str) -> bool:
     found = reading.labels
     # `Yes or no?` at the end of a question is none of its own.
     asked = reading.questions - ("answer form" in found)
-    if task not in _CARRIERS and (asked > 1 or not found.isdisjoint({"steps", "commands"})):
+    if task not in _CARRIERS and (asked > 1 or not found.isdisjoint({"steps", "orders"})):
         return True
     return "next task" in found or (task != "code" and reading.size > _TINY_WORDS and "join" in found)
+
+
+def _is_checkable(found: AbstractSet[str], task: str, *, compound: bool) -> bool:
+    if "answer form" in found or found >= {"syntax", "output", "asks"}:
+        return True
+    return task == "math" and not compound and "proof" not in found
 
 
 def _is_simple(reading: Reading, task: str) -> bool:
@@ -124,7 +132,7 @@ def detect(text: str) -> Signals:
         task=task,
         trivial=_is_simple(reading, task) and not compound,
         compound=compound,
-        checkable="answer form" in found or (task == "math" and not compound and "proof" not in found),
+        checkable=_is_checkable(found, task, compound=compound),
         contested=contested,
         open=not contested and (judged or task == "creative"),
         code="syntax" in found,

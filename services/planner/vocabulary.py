@@ -20,7 +20,7 @@ TERMS: Final = {
         bash, bash script, shell script, programmiere, ein programm, un programme, en java, un programa que, un
         programma, um programa, программу, برنامجا, function to, linked list, binary tree, array, arrays,
         implement, react, html, css, git, docker, kubernetes, implementiere, une fonction en, una función en,
-        una funzione, uma função em, функцию на""",
+        una funzione, uma função em, функцию на, bash, rest api, api, flask, django, one liner, write tests""",
     "math": """
         equation, equations, integral of, derivative of, prove that, probability, square root, polynomial,
         factorial, area of, volume of, gleichung, wahrscheinlichkeit, équation, probabilité, ecuación,
@@ -38,12 +38,14 @@ TERMS: Final = {
         euros, liters, litres""",
     "translation": """
         translate, translation, übersetze, übersetzen, übersetzung, traduis, traduire, traduisez, traduce,
-        traducir, traduci, tradurre, traduz, traduzir, traduza, переведи, переведите, ترجم, ترجمة, अनुवाद""",
+        traducir, traduci, tradurre, traduz, traduzir, traduza, переведи, переведите, ترجم, ترجمة, अनुवाद, how
+        do you say, wie sagt man, comment dit on, cómo se dice, come si dice, como se diz, как сказать""",
     "creative": """
         poem, haiku, limerick, sonnet, lullaby, brainstorm, slogan, tagline, short story, tell me a story, tell
         me a joke, gedicht, kurzgeschichte, poème, une histoire, poema, cuento, poesia, racconto, um conto,
         стихотворение, стихи, рассказ, сказку, قصيدة, قصة, कविता, कहानी, blog post, imagine, pretend, rap,
-        fairy tale, stell dir vor, märchen, imagina, un conte, favola""",
+        fairy tale, stell dir vor, märchen, imagina, un conte, favola, come up with, catchy, inventa, invente,
+        erfinde, filastrocca, придумай, poems, haikus, slogans, taglines, short stories, jokes""",
     "write": """
         write, compose, schreibe, schreib, verfasse, écris, écrivez, rédige, escribe, redacta, scrivi, escreve,
         escreva, напиши, напишите, сочини, اكتب, लिखो, लिखें, लिखिए, draft, entwirf, rédigez, rédiger, redige,
@@ -53,7 +55,7 @@ TERMS: Final = {
         points, fasse, zusammenfassung, résume, résumez, résumer, resume este, resume esto, resume el, resume
         la, resumir, resumen, resuma, riassumi, изложи, перескажи, резюмируй, краткое содержание, لخص, सारांश,
         correct, proofread, rephrase, simplify, shorten, korrigiere, vereinfache, corrige, corriger, corrigez,
-        correggi, corrija, исправь""",
+        correggi, corrija, исправь, bullet points, stichpunkte, gist""",
     "reasoning": """
         why, how do, how does, how did, how can, how could, how would, how to, how is, how are, explain,
         analyze, analyse, implication, implications, difference between, warum, wieso, erkläre, erklär, wie
@@ -61,7 +63,7 @@ TERMS: Final = {
         funciona, perché, spiega, come funziona, почему, зачем, объясни, объясните, как работает, لماذا, اشرح,
         كيف, क्यों, कैसे, समझाओ, समझाइए, reasons, differences between, relationship between, related to, cause,
         causes, what if, unterschied, unterschiede, ursachen, différence, différences, diferencia, diferencias,
-        differenza, differenze, diferença, diferenças, разница, الفرق, अंतर""",
+        differenza, differenze, diferença, diferenças, разница, الفرق, अंतर, led to""",
     "judgement": """
         compare, evaluate, argue, judge whose, critique, trade off, trade offs, tradeoff, tradeoffs, advice,
         advise, recommend, recommendation, recommendations, suggest, vergleiche, bewerte, empfiehl, rat geben,
@@ -78,12 +80,13 @@ TERMS: Final = {
         de, capital de, capitale di, capitale della, capital do, capital da, столица, что такое, عاصمة,
         राजधानी, population of, height of, distance between, boiling point, author of, ^ name the, largest,
         biggest, longest, tallest, highest, oldest, smallest, größte, längste, höchste, plus grand, plus long,
-        más largo, más grande, más alto, più grande, più lungo, più alto, maior, самый, самая, самое""",
+        más largo, más grande, más alto, più grande, più lungo, più alto, maior, самый, самая, самое, symbol
+        for, symbol of""",
     "asks": """
         who, when, where, which, what, whose, wer, wann, wo, welche, welcher, welches, qui, quand, où, quel,
         quelle, quién, cuándo, dónde, cuál, qué, quem, quando, onde, qual, chi, dove, quale, кто, когда, где,
         какой, какая, من هو, من هي, ما هي, ما هو, متى, أين, कौन, कब, कहाँ, कहां, क्या, wem, wen, seit wann,
-        depuis quand, lequel, cuáles, quali, quais, что, чей""",
+        depuis quand, lequel, cuáles, quali, quais, что, чей, किसने, किसका, किस""",
     "contested": """
         should i, should you, should we, should they, should the, should a, should government, should
         governments, should companies, is it right, is it wrong, is it better, is it worth, is it ethical, is
@@ -94,7 +97,8 @@ TERMS: Final = {
         ли, нужно ли, هل يجب, هل ينبغي, करना चाहिए, होना चाहिए, लगाना चाहिए, देना चाहिए, ^ should, ^ ought, do
         you think, take a side, preferable, justified, harm than good, overrated, für oder gegen,
         gerechtfertigt, sinnvoll, pour ou contre, justifié, a favor o en contra, justificado, favorevole o
-        contrario, giustificato, contra ou a favor, за или против, оправдан, оправдано""",
+        contrario, giustificato, contra ou a favor, за или против, оправдан, оправдано, es mejor, è meglio, é
+        melhor, ist es besser, vaut il mieux, лучше ли, besser""",
     "answer form": """
         yes or no, true or false, answer with the number, answer with the letter, answer with only, answer with
         yes, only the number, just the number, only the letter, just the letter, what is the output, what does
@@ -111,7 +115,9 @@ TERMS: Final = {
         describe, evaluate, calculate, design, create, draft, outline, discuss, identify, erkläre, vergleiche,
         schreibe, übersetze, nenne, beschreibe, berechne, explique, écris, traduis, décris, calcule, explica,
         compara, escribe, traduce, calcula, spiega, confronta, scrivi, traduci, descrivi, calcola, escreve,
-        traduz, descreve, объясни, сравни, напиши, переведи, опиши, посчитай""",
+        traduz, descreve, объясни, сравни, напиши, переведи, опиши, посчитай, build, test""",
+    "output": """
+        output, outputs, prints, evaluates, returns""",
     "proof": """
         prove, proof, show that, derive, beweise, prouve, démontre, demuestra, dimostra, докажи""",
     "join": """
@@ -122,7 +128,7 @@ TERMS: Final = {
     "next task": """
         then write, then explain, then translate, then summarize, then summarise, then compare, then list, then
         document, then test, and explain, and test it, and document it, finally document, finally write, dann
-        schreibe, puis écris, luego escribe""",
+        schreibe, puis écris, luego escribe, and write, and translate, and summarize""",
     "greeting": """
         hi, hello, hey, thanks, thank, good morning, good evening, hallo, danke, guten, bonjour, merci, hola,
         gracias, ciao, grazie, olá, obrigado, obrigada, привет, здравствуйте, спасибо, مرحبا, شكرا, नमस्ते,
