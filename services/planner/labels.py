@@ -42,8 +42,8 @@ _HINTS: Final = {
     "const": ("syntax", re.compile(r"const \w+ ?=")),
     "let": ("syntax", re.compile(r"let \w+ ?=")),
     "var": ("syntax", re.compile(r"var \w+ ?=")),
-    "import": ("syntax", re.compile(r"import [\w.]{1,60}(?:;|\n|$)")),
-    "include": ("syntax", re.compile(r"include (?<=#include )[<\"]")),
+    "import": ("syntax", re.compile(r"i(?<![^\n]i)mport [\w.]{1,60}(?:;|\n|$)")),
+    "#include": ("syntax", re.compile(r"include ?[<\"]")),
     "b": ("answer form", re.compile(r"[Aa](?<!\w[Aa])[).:]\s.{1,400}?(?<!\w)[Bb][).:]\s", re.DOTALL)),
     "2": ("steps", re.compile(r"1(?<!\w1)[).] .{1,400}?(?<!\w)2[).] ", re.DOTALL)),
 }
@@ -72,7 +72,7 @@ _HANGUL: Final = re.compile("[\uac00-\ud7af]+")
 def _split(table: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for label, terms in table.items():
         for term in terms.split(","):
-            yield " ".join(term.split()), label
+            yield term.strip(), label
 
 
 def _index() -> Mapping[str, frozenset[str]]:
@@ -158,7 +158,7 @@ def _unspaced_words(seen: str) -> int:
 
 def _by_signs(seen: str) -> set[str]:
     """Return the labels of terms in scripts that can't be split into words."""
-    ends = _both_ends(seen, _DENSE_WINDOW)
+    ends = _both_ends(seen, _DENSE_WINDOW).lower()
     if ends.isascii():
         return set()
     scripts = (script for script in _SIGNS if script.search(ends))

@@ -30,12 +30,13 @@ _OWN_LETTERS: Final = {
     "ar": (re.compile("[\u067e\u0686\u0698\u06af]"), "fa"),
 }
 
-#: Language → words that are frequent in it, and how its prompts begin.
+#: Language → words that are frequent in it, and how its prompts begin; no letter that a formula may have.
 _SMALL_WORDS: Final = {
     "en": """
         the of and to is are was what who how why when where which this that with for from it does do did can
-        you i my a an in on at by or not your should would write me hello hi hey thanks please has have will one
-        true than better times explain compare calculate solve prove fix good find select give tell year name""",
+        you my an in on at by or not your should would write me hello hi hey thanks please has have will one
+        true than better times explain compare calculate solve prove fix good find select give tell year name a
+        over implement describe""",
     "de": """
         der die das und ist sind war was wer wie warum wann wo welche welcher dieser diese mit für von zu den
         dem des ein eine einen im in auf bei oder nicht ich du man mir es schreibe schreib bitte hallo danke
@@ -44,19 +45,19 @@ _SMALL_WORDS: Final = {
     "fr": """
         le la les et est sont était que qui quoi comment pourquoi quand où quel quelle quels ce cette avec pour
         de du des un une dans sur par ou ne pas je tu il elle on au aux écris bonjour merci faut devrait trouve
-        a l d en combien font explique résume résous traduis calcule réponds""",
+        en combien font explique résume résous traduis calcule réponds a à entre""",
     "es": """
-        el la los las y es son era que qué quién cómo cuándo dónde cuál este esta con para de del un una en por
-        o no yo tú se al su escribe hola gracias debería sobre hay si más esto eso mi tu buenos buenas explica
-        resume traduce calcula compara responde cuánto cuántas""",
+        el la los las es son era que qué quién cómo cuándo dónde cuál este esta con para de del un una en por no
+        yo tú se al su escribe hola gracias debería sobre hay si más esto eso mi tu buenos buenas explica resume
+        traduce calcula compara responde cuánto cuántas a entre""",
     "it": """
-        il lo la gli le e è sono era che chi come perché quando dove quale questo questa con per di del della
-        dei un una in su da o non io tu si al scrivi ciao grazie dovrebbe ha cosa nel nella sul sui sulla spiega calcola
-        risolvi""",
+        il lo la gli le sono era che chi come perché quando dove quale questo questa con per di del della dei un
+        una in su da non io tu si al scrivi ciao grazie dovrebbe ha cosa nel nella sul sui sulla spiega calcola
+        risolvi a e è""",
     "pt": """
-        o a os as e é são era que bom boa dia quem como porque por quando onde qual este esta com para de do da
-        dos um uma em no na ou não eu você se ao escreve escreva olá obrigado deveria sobre há mais explica
-        explique todas todos quanto""",
+        os as são era que bom boa dia quem como porque por quando onde qual este esta com para de do da dos um
+        uma em no na ou não eu você se ao escreve escreva olá obrigado deveria sobre há mais explica explique
+        todas todos quanto o a e é entre""",
     "nl": """
         de het een en zijn wat wie hoe waarom wanneer waar welke dit dat met voor van te bij niet ik je er aan
         schrijf hallo bedankt moet over kan heeft naar uit""",
@@ -66,7 +67,7 @@ _SMALL_WORDS: Final = {
 def _by_word() -> Mapping[str, tuple[str, ...]]:
     index: dict[str, tuple[str, ...]] = {}
     for language, words in _SMALL_WORDS.items():
-        for word in dict.fromkeys(words.split()):
+        for word in words.split():
             index[word] = (*index.get(word, ()), language)
     return index
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from planner.pool import Pool
 
 _MAX_RUNGS: Final = 4
+#: A rung before the last that costs a larger share of the last one's price than this saves next to nothing.
+_WORTH_A_STOP: Final = 0.7
 
 
 def rungs(pool: Pool) -> tuple[Model, ...]:
@@ -28,7 +30,8 @@ def rungs(pool: Pool) -> tuple[Model, ...]:
         return tuple(chain)
     last = max(steps, key=lambda model: (quality(model), -cost(model), model.id))
     while len(chain) < _MAX_RUNGS - 1:
-        between = [model for model in above(chain[-1]) if quality(model) < quality(last) and cost(model) < cost(last)]
+        limit = _WORTH_A_STOP * cost(last)
+        between = [model for model in above(chain[-1]) if quality(model) < quality(last) and cost(model) <= limit]
         if not between:
             break
         chain.append(max(between, key=lambda model: (_worth(pool, model, (*chain, last)), model.id)))

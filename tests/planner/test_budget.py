@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner import catalog
-from planner.plan import estimate_tokens, make_plan
+from planner.plan import make_plan
+from planner.value import estimate_tokens
 
 from .requests import HOSTED, OPEN, PICO, ask, catalog_of, ids, model
 
