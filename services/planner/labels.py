@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 #: Characters that are looked at: signals stand at the front or the end of a long prompt.
-_WINDOW: Final = 3_000
+_WINDOW: Final = 2_500
 #: The same for scripts that say as much in a few characters.
 _DENSE_WINDOW: Final = 300
 #: Words that are counted, at most.
@@ -149,11 +149,12 @@ def _by_terms(words: AbstractSet[str], line: bytes) -> set[str]:
     return labels
 
 
-def _unspaced_words(seen: str) -> int:
-    ends = _both_ends(seen, _DENSE_WINDOW)
-    if ends.isascii() or not _UNSPACED.search(ends):
+def _unspaced_words(text: str) -> int:
+    """Return how many words of unspaced scripts a text has, by their share in its ends."""
+    ends = _both_ends(text, _DENSE_WINDOW)
+    if ends.isascii():
         return 0
-    return sum(map(len, _UNSPACED.findall(seen))) // 2
+    return sum(map(len, _UNSPACED.findall(ends))) * len(text) // len(ends) // 2
 
 
 def _by_signs(seen: str) -> set[str]:
@@ -188,7 +189,7 @@ def read(text: str) -> Reading:
     pieces = plain.translate(_TO_SPACES).split()
     words = _decoded(pieces[:_SUM_WORDS])
     present = frozenset(_decoded(set(pieces)))
-    size = len(text.split(None, _COUNTED)) + _unspaced_words(seen)
+    size = len(text.split(None, _COUNTED)) + _unspaced_words(text)
 
     labels = _by_terms(present, b" ^ " + b" ".join(pieces) + b" ")
     labels |= _by_signs(seen) | _by_patterns(seen, plain, present)
