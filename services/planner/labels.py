@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _WINDOW: Final = 2_500
 #: The same for scripts that say as much in a few characters.
 _DENSE_WINDOW: Final = 300
+#: Words that tell the language: what is carried along, further back, may be in any.
+_FIRST_WORDS: Final = 40
 #: Words that are counted, at most.
 _COUNTED: Final = 600
 #: A sum is set in fewer words; in a longer prompt numbers are its matter.
@@ -196,4 +198,4 @@ def read(text: str) -> Reading:
     if size <= _SUM_WORDS and _is_sum(seen, words, labels):
         labels.add("math" if _UNKNOWN.search(seen) else "sum")
     questions = sum(seen.count(mark) for mark in _QUESTION_MARKS)
-    return Reading(words, size, questions, frozenset(labels), languages.detect(seen, present))
+    return Reading(words, size, questions, frozenset(labels), languages.detect(seen, frozenset(words[:_FIRST_WORDS])))

@@ -43,6 +43,7 @@ def test_the_table_is_wide_enough_to_say_something() -> None:
         ("پایتخت ایران کجاست؟ چگونه", "fa"),
         ("Ποια είναι η πρωτεύουσα της Ελλάδας;", "el"),
         ("Wat is de hoofdstad van het land en waar zijn wij", "nl"),
+        ("Translate this into English, and keep the tone of it as it is: " + "Wir gingen an das Meer. " * 40, "en"),
         ("x = y", ""),
         ("", ""),
     ],
