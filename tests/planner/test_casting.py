@@ -11,7 +11,7 @@ from planner.plan import make_plan
 from planner.policies import POLICIES
 from planner.shapes import STRATEGIES
 
-from .requests import OPEN, ask, catalog_of, ids, model
+from .requests import OPEN, TRIVIAL, ask, catalog_of, ids, model
 
 if TYPE_CHECKING:
     from planner.catalog import Catalog, Model
@@ -49,6 +49,13 @@ def test_k_is_the_requests_or_else_the_policys(shipped: Catalog, strategy: str, 
     for wished in range(1, 9):
         plan = make_plan(ask(OPEN, strategy=strategy, policy=policy, k=wished), shipped)
         assert plan.k == len(plan.proposers) == wished
+
+
+@pytest.mark.parametrize("strategy", ["ensemble_moa", "rank_fuse", "debate"])
+def test_a_view_from_elsewhere_is_worth_a_little_quality(strategy: str) -> None:
+    first, sister = model("a", 0.90), model("sister", 0.89, provider="a", family="a")
+    assert ids(planned(strategy, first, sister, model("b", 0.84), k=2).proposers) == ["a", "b"]
+    assert ids(planned(strategy, first, sister, model("b", 0.78), k=2).proposers) == ["a", "sister"]
 
 
 def test_rank_fuse_proposes_and_writes_as_an_ensemble_does(shipped: Catalog) -> None:
@@ -138,6 +145,15 @@ def test_a_part_goes_to_the_models_that_are_good_at_it() -> None:
     routes = dict(planned("decompose_and_route", coder, poet).routes)
     assert ids(routes["code"]) == ["coder", "poet"]
     assert ids(routes["creative"]) == ["poet", "coder"]
+
+
+def test_a_part_is_not_taken_for_trivial_because_the_prompt_is() -> None:
+    models = [model("good", 0.9, 5), model("cheap", 0.7, 0.1)]
+    providers = frozenset({"good", "cheap"})
+    request = ask(TRIVIAL, strategy="decompose_and_route", policy="balanced", providers=providers)
+    plan = make_plan(request, catalog_of(*models))
+    assert ids(plan.proposers) == ["cheap"]
+    assert {route[0].id for _, route in plan.routes} == {"good"}
 
 
 def test_a_route_ends_with_failing_models_when_others_are_too_few() -> None:
