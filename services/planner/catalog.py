@@ -45,6 +45,8 @@ class Model:
     price: Price | None
     #: Chance of a right answer by task, 0..1.
     quality: Mapping[str, float]
+    #: Its API tells the log-probabilities of the tokens of a chat completion.
+    logprobs: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def _model(entry: Mapping[str, Any], tiers: Mapping[str, Mapping[str, float]], p
         context_window=entry["context_window"],
         price=_FREE if entry["provider"] == LOCAL else Price(**price) if price else None,
         quality={**tiers[entry["tier"]], **entry.get("quality", {})},
+        logprobs=entry.get("logprobs", False),
     )
 
 

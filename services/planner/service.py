@@ -8,7 +8,9 @@ import grpc
 
 from chassis import errors
 from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
-from planner.plan import MAX_K, POLICIES, STRATEGIES, Plan, PlanError, Request, make_plan
+from planner.plan import Plan, PlanError, Request, make_plan
+from planner.policies import MAX_K, POLICIES
+from planner.shapes import STRATEGIES
 
 if TYPE_CHECKING:
     from planner.catalog import Catalog, Model
@@ -62,6 +64,7 @@ def _model(model: Model, task: str) -> planner_pb2.Model:
         input_pico_usd_per_token=model.price.input if model.price else None,
         output_pico_usd_per_token=model.price.output if model.price else None,
         quality=model.quality[task],
+        logprobs=model.logprobs,
     )
 
 
@@ -78,6 +81,11 @@ def _plan(plan: Plan) -> planner_pb2.Plan:
         proposers=[_model(model, plan.task) for model in plan.proposers],
         synthesizers=[_model(model, plan.task) for model in plan.synthesizers],
         fallbacks=[_model(model, plan.task) for model in plan.fallbacks],
+        judges=[_model(model, plan.task) for model in plan.judges],
+        routes=[
+            planner_pb2.Route(task=task, models=[_model(model, task) for model in models])
+            for task, models in plan.routes
+        ],
     )
 
 

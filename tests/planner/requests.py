@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planner.catalog import TASKS, Catalog, Model, Price
 from planner.plan import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HOSTED = frozenset({"openai", "anthropic", "google", "mistral", "deepseek", "xai"})
 #: Says nothing of any task: neither trivial nor compound.
@@ -32,8 +35,10 @@ def ask(text: str = PLAIN, **fields: Any) -> Request:
     return Request(**{**defaults, **fields})
 
 
-def model(name: str, quality: float = 0.8, usd_per_mtok: float | None = 1.0, **fields: Any) -> Model:
-    """Return a model of one quality in all tasks, each its own family at its own provider."""
+def model(
+    name: str, quality: float | Mapping[str, float] = 0.8, usd_per_mtok: float | None = 1.0, **fields: Any
+) -> Model:
+    """Return a model, each its own family at its own provider; a single quality is that of all tasks."""
     price = None if usd_per_mtok is None else Price(round(usd_per_mtok * 1e6), round(usd_per_mtok * 4e6), "test")
     defaults: dict[str, Any] = {
         "id": name,
@@ -44,7 +49,7 @@ def model(name: str, quality: float = 0.8, usd_per_mtok: float | None = 1.0, **f
         "tier": "strong",
         "context_window": 100_000,
         "price": price,
-        "quality": dict.fromkeys(TASKS, quality),
+        "quality": dict.fromkeys(TASKS, quality) if isinstance(quality, float) else quality,
     }
     return Model(**{**defaults, **fields})
 

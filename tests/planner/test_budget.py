@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner import catalog
-from planner.plan import estimate_tokens, make_plan
+from planner.plan import make_plan
+from planner.value import estimate_tokens
 
 from .requests import HOSTED, OPEN, PICO, ask, catalog_of, ids, model
 
@@ -101,17 +103,91 @@ def test_what_costs_nothing_fits_any_budget() -> None:
     assert make_plan(request, catalog.load()).k == 3
 
 
+def pairs(k: int) -> int:
+    """Return the calls that compare each pair in both orders; a request makes 16 in all, with proposals and writing."""
+    return min(k * (k - 1), 15 - k)
+
+
+def worst_cases(plan: Plan) -> list[int]:
+    """Return what the plan costs at most, for each choice of judge and writer."""
+    k, proposing = plan.k, sum(cost(item) for item in plan.proposers)
+    if k == 1 or plan.strategy == "self_consistency":
+        return [proposing]
+    if plan.strategy == "debate":
+        rounds = 2 * sum(cost(item, _PROMPT_TOKENS + k * _MAX_TOKENS) for item in plan.proposers)
+        return [proposing + rounds + cost(judge, _PROMPT_TOKENS + k * _MAX_TOKENS) for judge in plan.judges]
+    if plan.strategy == "ensemble_moa":
+        return [worst(plan, writer) for writer in plan.synthesizers]
+    return [
+        proposing
+        + pairs(k) * cost(judge, _PROMPT_TOKENS + 2 * _MAX_TOKENS)
+        + cost(writer, _PROMPT_TOKENS + min(k, 3) * _MAX_TOKENS)
+        for judge in plan.judges
+        for writer in plan.synthesizers
+    ]
+
+
+@pytest.mark.parametrize("strategy", ["ensemble_moa", "rank_fuse", "self_consistency", "debate"])
 @pytest.mark.parametrize("policy", ["efficiency", "balanced", "depth"])
 @given(budget=st.integers(1, PICO // 2), k=st.integers(1, 8), judge=st.sampled_from(["", "gpt-5.2", "claude-opus-4.5"]))
-def test_the_worst_case_of_several_calls_never_exceeds_the_budget(policy: str, budget: int, k: int, judge: str) -> None:
+def test_the_worst_case_of_several_calls_never_exceeds_the_budget(
+    policy: str, strategy: str, budget: int, k: int, judge: str
+) -> None:
     request = ask(
-        OPEN, policy=policy, strategy="ensemble_moa", k=k, max_tokens=_MAX_TOKENS, max_cost=budget, judge_model=judge
+        OPEN, policy=policy, strategy=strategy, k=k, max_tokens=_MAX_TOKENS, max_cost=budget, judge_model=judge
     )
     plan = make_plan(request, _SHIPPED)
-    assert 1 <= plan.k <= k
-    assert bool(plan.synthesizers) == (plan.k > 1)
-    for writer in plan.synthesizers:
-        assert worst(plan, writer) <= budget
+    wide = make_plan(replace(request, max_cost=None), _SHIPPED)
+    assert 1 <= plan.k <= wide.k
+    assert ("Narrowed" in plan.rationale) == (plan.k < wide.k)
+    cases = worst_cases(plan)
+    assert cases
+    if plan.k > 1:
+        assert max(cases) <= budget
+    else:
+        assert max(cases) <= budget or "No call is sure to fit" in plan.rationale
+
+
+@pytest.mark.parametrize("strategy", ["rank_fuse", "self_consistency", "debate"])
+def test_every_width_between_all_and_one_is_reached(strategy: str) -> None:
+    models = [model(name, usd_per_mtok=price) for name, price in zip("abcd", (1, 2, 4, 8), strict=True)]
+    providers = frozenset("abcd")
+    widths = set()
+    for exponent in range(100):
+        request = ask(
+            OPEN,
+            policy="depth",
+            strategy=strategy,
+            max_tokens=_MAX_TOKENS,
+            max_cost=round(10**9 * 1.1**exponent),
+            providers=providers,
+        )
+        widths.add(make_plan(request, catalog_of(*models)).k)
+    assert widths == {1, 2, 3}
+
+
+def test_judging_costs_too() -> None:
+    models = [model("a"), model("b"), model("c")]
+    mixed = worst(planned(None, *models, k=2), models[0])
+    assert planned(mixed, *models, k=2).k == 2
+    providers = frozenset(item.provider for item in models)
+    request = ask(OPEN, strategy="rank_fuse", k=2, max_tokens=_MAX_TOKENS, max_cost=mixed, providers=providers)
+    plan = make_plan(request, catalog_of(*models))
+    assert (plan.k, plan.judges, plan.synthesizers) == (1, (), ())
+    assert "Narrowed from 2 to fit max_cost_usd." in plan.rationale
+
+
+def test_who_splits_a_prompt_can_be_paid() -> None:
+    models = [model("cheap", 0.5, 0.1), model("dear", 0.9, 100)]
+    request = ask(
+        OPEN,
+        strategy="decompose_and_route",
+        max_tokens=_MAX_TOKENS,
+        max_cost=10**10,
+        providers=frozenset({"cheap", "dear"}),
+    )
+    plan = make_plan(request, catalog_of(*models))
+    assert (ids(plan.proposers), ids(plan.synthesizers)) == (["cheap"], ["cheap"])
 
 
 _SHIPPED = catalog.load()

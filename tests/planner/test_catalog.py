@@ -90,6 +90,13 @@ def test_a_local_model_with_a_hosted_ones_name_is_still_local(shipped: Catalog) 
     assert item.price.output == 0
 
 
+def test_token_probabilities_are_expected_only_where_they_are_promised(shipped: Catalog) -> None:
+    local = {item.id for item in shipped.models.values() if item.provider == LOCAL}
+    assert {item.id for item in shipped.models.values() if item.logprobs} == {"gpt-4.1-mini", "deepseek-v3.2", *local}
+    (unknown,) = shipped.available(frozenset(), ("mine",))
+    assert not unknown.logprobs
+
+
 def test_the_vocabulary_is_written_as_prompts_are_read() -> None:
     for table in (vocabulary.TERMS, vocabulary.UNSPACED):
         for terms in table.values():

@@ -18,6 +18,7 @@ from chassis.interceptors import RpcInterceptor
 from chassis.telemetry import Spans
 from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
 from planner import catalog
+from planner.catalog import TASKS
 from planner.service import SERVICE, PlannerServicer
 
 from .requests import OPEN, PICO
@@ -69,7 +70,7 @@ async def test_a_plan_says_all_that_the_executor_needs(stub: planner_pb2_grpc.Pl
     got = await plan(stub)
     assert (got.policy, got.strategy, got.forced, got.task) == ("depth", "ensemble_moa", False, "reasoning")
     assert (got.k, got.confidence_bar) == (3, 0.85)
-    assert list(got.signals) == ["reasoning"]
+    assert list(got.signals) == ["reasoning", "open", "language en"]
     assert len(got.proposers) == 3
     assert got.rationale
     for item in (*got.proposers, *got.synthesizers, *got.fallbacks):
@@ -80,6 +81,24 @@ async def test_a_plan_says_all_that_the_executor_needs(stub: planner_pb2_grpc.Pl
         assert item.context_window > 100_000
         assert 0 < item.input_pico_usd_per_token <= item.output_pico_usd_per_token
         assert 0 < item.quality < 1
+
+
+async def test_judges_and_routes_cross_the_wire(stub: planner_pb2_grpc.PlannerServiceStub) -> None:
+    debate = await plan(stub, strategy="debate")
+    assert len(debate.judges) == 3
+    assert not debate.routes
+    split = await plan(stub, strategy="decompose_and_route")
+    assert [route.task for route in split.routes] == list(TASKS)
+    # A route tells its models' quality on the task of the part.
+    best = {route.task: max(item.quality for item in route.models) for route in split.routes}
+    assert best["code"] > best["reasoning"]
+
+
+async def test_token_probabilities_are_told_per_model(stub: planner_pb2_grpc.PlannerServiceStub) -> None:
+    got = await plan(stub, strategy="single", providers=["deepseek"])
+    assert got.proposers[0].logprobs
+    got = await plan(stub, strategy="single", providers=["anthropic"])
+    assert not got.proposers[0].logprobs
 
 
 async def test_a_local_models_price_is_zero_and_not_absent(stub: planner_pb2_grpc.PlannerServiceStub) -> None:
@@ -105,7 +124,6 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"policy": "Depth"}, "policy"),
     ({"strategy": "vote"}, "strategy"),
     ({"strategy": "x" * (1 << 20)}, "strategy"),
-    ({"strategy": "debate"}, "strategy"),
     ({"k": 0}, "k"),
     ({"k": -1}, "k"),
     ({"k": 9}, "k"),

@@ -1,4 +1,4 @@
-"""What a person would say of a prompt, against what planner.signals says."""
+"""What a person says of a prompt, against what planner.signals says."""
 
 from __future__ import annotations
 
@@ -11,88 +11,83 @@ from hypothesis import strategies as st
 from planner.catalog import TASKS
 from planner.signals import detect
 
-_OPTIONS = "A) the Sun B) the Moon C) Mars"
-_LOOP = "for x in range(3): print(x)"
-
-#: Prompt → task and flags, in the order in which they are named.
-PROMPTS = {
-    # Short, of one step: one model is enough.
-    "What is the capital of France?": "factual trivial",
-    "Who wrote Hamlet?": "factual trivial",
-    "When did the Berlin Wall fall?": "factual trivial",
-    "How tall is Mount Everest?": "factual trivial",
-    "How many people live in Berlin?": "factual trivial",
-    "What happened in 1914-1918?": "factual trivial",
-    "Was ist die Hauptstadt von Portugal und wo liegt sie": "factual trivial",
-    "¿Quién pintó Las Meninas?": "factual trivial",
-    "Où se trouve le Louvre ?": "factual trivial",
-    "中国的首都是哪里": "factual trivial",
-    "Hi there!": "general trivial",
-    "Hello, how are you today?": "general trivial",
-    "Bonjour": "general trivial",
-    "thanks a lot": "general trivial",
-    "What is 12 * 7?": "math trivial checkable",
-    "12-5": "math trivial checkable",
-    # A greeting is not all that it says.
-    "Hi, explain quantum gravity": "reasoning",
-    # A relative clause is not a question.
-    "Explain why the sky looks red when the sun sets": "reasoning",
-    "Why is the sky blue?": "reasoning",
-    "Describe a sunset over the sea": "general",
-    "Warum ist der Himmel blau?": "reasoning",
-    "Pourquoi le ciel est-il bleu ?": "reasoning",
-    "为什么天空是蓝色的": "reasoning",
-    "What is the difference between TCP and UDP?": "reasoning",
-    # The answer can be compared.
-    "Solve 3x + 5 = 20 for x and give the steps of the solution, please": "math checkable",
-    "Anna has 12 apples, gives 5 away and buys 8 more. How many apples has she got?": "math checkable",
-    "What is 15% of 80, if the tax of 20% is already inside the eighty?": "math checkable",
-    "Wie viele Äpfel hat Anna, wenn sie 12 kauft und 5 davon ihrem Bruder gibt?": "math checkable",
-    "计算三加五等于多少, 然后告诉我你是怎么得到结果的, 请写出全部步骤并检查一遍": "math checkable",
-    f"Which is a star? {_OPTIONS}": "factual trivial checkable",
-    "Is the Earth flat? Answer with yes or no, nothing else, please.": "general checkable",
-    f"What will this print: {_LOOP}": "factual trivial checkable",
-    # Proofs are long and never alike.
-    "Prove that the square root of 2 is irrational": "math",
-    # Code is code, whatever else is in it.
-    "Write a Python function which merges two sorted lists": "code",
-    "Why does `def f(x):` fail? And where is my mistake? ```\ndef f(x):\n```": "code",
-    "SELECT name FROM users WHERE id = 3 is slow, what is wrong?": "code",
-    "Refactor class Foo: it is too long": "code",
-    "Schreibe eine Funktion in C++, die Primzahlen findet": "code",
-    # … and these only sound like it.
-    "Select a gift from this shop for my mother": "general",
-    "How do I get rust off an iron gate?": "reasoning",
-    "Compile a shopping list of fruit": "general",
-    # A text that is carried brings its own questions.
-    "Translate into French: Where are you? Who is there?": "translation",
-    "Übersetze ins Englische: Ich hätte gern ein Glas Wasser": "translation",
-    "把这句话翻译成英语": "translation",
-    "Summarize this FAQ: What is it? Who is it for? How is it paid?": "extraction",
-    "Résume ce texte en deux phrases": "extraction",
-    "Write a haiku about autumn rain": "creative",
-    "Schreibe ein Gedicht über den Herbst": "creative",
-    "Tell me a story about a dragon who is afraid of fire": "creative",
-    # Several things at once.
-    "Who founded Rome? When did it fall?": "factual compound",
-    "Plan my trip:\n1. flights\n2. hotels\n3. museums": "general compound",
-    "Please 1) name three rivers 2) order them by length": "general compound",
-    "Write a haiku about rain and then explain its imagery": "creative compound",
-    "Erkläre die Photosynthese und dann die Atmung der Pflanzen, außerdem ihre Bedeutung": "reasoning compound",
-    # People of good will disagree.
-    "Should we abolish the death penalty?": "reasoning contested",
-    "Is it ethical to eat meat?": "general contested",
-    "What is the best city to live in?": "factual contested",
-    "Pros and cons of nuclear power": "reasoning contested",
-    "Sollte man in der Schule Uniformen tragen?": "general contested",
-    "¿Debería el gobierno prohibir los coches en el centro?": "general contested",
-    "我们应该禁止汽车进城吗": "general contested",
-}
+from .labelled import MISSED, TABLE, Labelled
 
 
-@pytest.mark.parametrize(("prompt", "expected"), PROMPTS.items())
-def test_signals_are_what_a_person_expects(prompt: str, expected: str) -> None:
-    assert " ".join(detect(prompt).names()) == expected
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.prompt)
+def test_signals_are_what_a_person_says(row: Labelled) -> None:
+    assert detect(row.prompt).names() == row.names
+
+
+@pytest.mark.parametrize("row", MISSED, ids=lambda row: row.prompt)
+def test_what_only_a_person_sees_is_still_missed(row: Labelled) -> None:
+    """A row that fails here is good news: it belongs into the file of its shape."""
+    assert detect(row.prompt).names() != row.names
+
+
+def test_the_table_is_wide_enough_to_say_something() -> None:
+    assert len({row.prompt for row in TABLE}) == len(TABLE) >= 120
+    assert len({row.language for row in TABLE} - {""}) >= 12
+    said = {name for row in TABLE for name in row.names}
+    assert said >= {*TASKS, "trivial", "compound", "checkable", "contested", "open", "code"}
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("How do you say 谢谢 in English?", "en"),
+        ("Напиши функцию на Python, которая вызывает requests.get", "ru"),
+        ("用Python写一个快速排序函数", "zh"),
+        ("東京タワーの高さ", "ja"),
+        ("Чи можна їхати до Львова поїздом?", "uk"),
+        ("پایتخت ایران کجاست؟ چگونه", "fa"),
+        ("Ποια είναι η πρωτεύουσα της Ελλάδας;", "el"),
+        ("Wat is de hoofdstad van het land en waar zijn wij", "nl"),
+        ("Translate this into English, and keep the tone of it as it is: " + "Wir gingen an das Meer. " * 40, "en"),
+        ("x = y", ""),
+        ("", ""),
+    ],
+)
+def test_the_language_is_told_by_script_and_small_words_or_not_at_all(text: str, language: str) -> None:
+    assert detect(text).language == language
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "```\nx\n```",
+        "def f(x):\n    return x",
+        "class A:\n    pass",
+        "SELECT a FROM b",
+        "const x = 1",
+        "x => { return x }",
+        "#include <stdio.h>",
+        "print(1)",
+        "foo();",
+        "<b>bold</b>",
+        "import os\n",
+    ],
+)
+def test_code_is_seen_whatever_is_asked_about_it(code: str) -> None:
+    for request in ("Translate the comments into German:\n", "Why is this so slow?\n", "Summarize this:\n"):
+        assert detect(request + code).code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Select a gift from this shop for my mother",
+        "Let me know which class is best, and print the list",
+        "The constant a/b < c (see below); it is important to import goods",
+    ],
+)
+def test_prose_that_sounds_like_code_is_none(text: str) -> None:
+    assert not detect(text).code
+
+
+def test_every_signal_that_fired_has_a_name() -> None:
+    seen = detect("Should we ban cars? Is it ethical? " + "So it was by the sea. " * 150)
+    assert seen.names() == ("reasoning", "compound", "contested", "long", "language en")
 
 
 @pytest.mark.parametrize("filler", ["Wir waren am Meer. ", "We went to the sea. ", "我们去了海边。"])
@@ -118,6 +113,7 @@ def test_any_text_has_signals_and_always_the_same(text: str) -> None:
     assert seen == detect(text)
     assert seen.task in TASKS
     assert not (seen.trivial and (seen.compound or seen.long))
+    assert not (seen.open and seen.contested)
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,6 @@ ROWS = {
     "unknown policy": Row(422, "invalid_request", hello(policy="fast"), says="policy: must be one of efficiency"),
     "policy is a number": Row(422, "invalid_request", hello(policy=3), says="policy"),
     "unknown strategy": Row(422, "invalid_request", hello(strategy="guess"), says="strategy: must be one of single"),
-    "a strategy to come": Row(422, "invalid_request", hello(strategy="debate"),
-                              says="strategy: debate is not available"),
     "k of 0": Row(422, "invalid_request", hello(k=0), says="k: must be between 1 and 8"),
     "k of 9": Row(422, "invalid_request", hello(k=9), says="k: must be between 1 and 8"),
     "k of a million": Row(422, "invalid_request", hello(k=10**6), says="k"),

@@ -1,0 +1,63 @@
+"""What planning takes: prints a JSON line for each prompt, the median milliseconds of make_plan by policy.
+
+Run it with the suite's interpreter: `python tests/bench/planning_time.py`. All hosted providers and four models of the
+operator's own are on offer, so that every shape has its full choice.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from itertools import cycle, islice
+
+from planner import catalog
+from planner.plan import Request, make_plan
+from planner.policies import POLICIES
+
+_TIMES = 300
+_PROVIDERS = frozenset({"openai", "anthropic", "google", "mistral", "deepseek", "xai"})
+_LOCAL = ("qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b", "smollm2-135m", "mine")
+_PROSE = """
+The model of a language and how people use tools to build systems that work well with others in many places, while time
+goes by quickly every day for some reason (nobody can say why). Prices rose by 5% in 2019; rents did not. And then they
+fell: which is better? „Größer“ ist nicht immer besser, und la vie est belle.
+
+- one
+- two"""
+
+
+def _prose(words: int) -> str:
+    return " ".join(islice(cycle(_PROSE.split(" ")), words))
+
+
+def _median(request: Request, models: catalog.Catalog) -> float:
+    spent = []
+    for _ in range(_TIMES):
+        began = time.perf_counter()
+        make_plan(request, models)
+        spent.append(time.perf_counter() - began)
+    return round(statistics.median(spent) * 1e3, 3)
+
+
+def main() -> None:
+    """Measure and print."""
+    models = catalog.load()
+    prompts = {
+        "12 words": "Explain how a small town can keep its young people from leaving",
+        "400 words": _prose(400),
+        "2000 words": _prose(2_000),
+        "2000 words, Chinese": "我们去了海边。那里有很多船。今天天气很好。" * 190,
+        "2000 words, Korean": "우리는 바다에 갔습니다. 배가 많았습니다. " * 330,
+        "2000 words, Russian": "Мы пошли к морю, и там было много кораблей. " * 220,
+    }
+    for name, text in prompts.items():
+        figures = {}
+        for policy in POLICIES:
+            request = Request((("user", text),), policy, None, None, 1024, None, "", _PROVIDERS, _LOCAL, frozenset())
+            figures[f"{policy}: {make_plan(request, models).strategy}"] = _median(request, models)
+        print(json.dumps({"prompt": name, "milliseconds": figures}))
+
+
+if __name__ == "__main__":
+    main()
