@@ -173,7 +173,7 @@ async def test_a_bad_key_is_refused_by_the_name_of_its_place(
 
 async def test_what_is_refused_or_fails_leaves_its_key_free(suite: Suite, upstream: Upstream) -> None:
     assert (await ask(suite, {**SINGLE, "k": 9}, "again")).error == (422, "invalid_request")
-    assert (await ask(suite, {**SINGLE, "strategy": "debate"}, "again")).error == (422, "invalid_request")
+    assert (await ask(suite, {**SINGLE, "strategy": "guess"}, "again")).error == (422, "invalid_request")
     upstream.scripts["*"] = [fails(401)]
     assert (await ask(suite, SINGLE, "again")).error == (502, "all_models_failed")
     upstream.scripts["*"] = [says("Paris.")]
