@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from executor import confidence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from executor.agreement import Clusters
     from executor.confidence import Confidence
     from executor.reply import Reply
@@ -26,6 +28,11 @@ class Answer:
     agreement: float | None = None
     #: Catalog id of the model that wrote the answer from others'; None when none did.
     aggregator: str | None = None
+
+
+def whole_of(group: Sequence[Reply]) -> Reply:
+    """Return a group's best answer that the limit did not cut, or its best one: all of them say the same."""
+    return next((reply for reply in group if reply.finish_reason == "stop"), group[0])
 
 
 def alone(reply: Reply) -> Answer:

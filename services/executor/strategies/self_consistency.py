@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from executor.gather import gather
 from executor.reply import Reply
-from executor.strategies.answer import Answer, alone, chosen, note_dissent
+from executor.strategies.answer import Answer, alone, chosen, note_dissent, whole_of
 from executor.strategies.propose import stand_in, tell_missing
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Samples that are drawn at once.
 _WAVE: Final = 3
+#: Part of the remaining time that a wave may take while another one, or a stand-in, may come after it.
+_WAVE_SHARE: Final = 0.6
 #: Chance that the leading answer stays in front, from which on no more is drawn.
 _SURE: Final = 0.95
 
@@ -33,7 +35,8 @@ async def self_consistency(run: Run) -> Answer:
     Raises:
         AllFailedError: no sample came, and no stand-in answered.
     """
-    models = run.task.plan.proposers
+    plan = run.task.plan
+    models = plan.proposers
     samples: list[Reply] = []
     failures: list[tuple[Model, CallError]] = []
     clusters = None
@@ -41,9 +44,11 @@ async def self_consistency(run: Run) -> Answer:
         # 1. Draw a wave.
         wave = models[drawn : drawn + _WAVE]
         left = len(models) - drawn - len(wave)
-        outcomes = await gather([run.ask("sample", model, run.task.messages) for model in wave])
-        failures += tell_missing(run, "sample", wave, outcomes, "went on with the other samples")
+        share = _WAVE_SHARE if left or (plan.fallbacks and not samples) else 1.0
+        outcomes = await gather([run.ask("sample", model, run.task.messages, share=share) for model in wave])
         samples += [outcome for outcome in outcomes if isinstance(outcome, Reply)]
+        action = "went on with the other samples" if samples else "asked a stand-in"
+        failures += tell_missing(run, "sample", wave, outcomes, action)
         if not samples:
             break
 
@@ -52,11 +57,11 @@ async def self_consistency(run: Run) -> Answer:
         if _decided(clusters, len(samples), left):
             break
 
-    # 3. The largest group's most central sample is the answer.
+    # 3. The largest group's most central sample that is whole is the answer.
     if clusters is None:
         return alone(await stand_in(run, "sample", failures))
     note_dissent(run, clusters)
-    return chosen(clusters.best, clusters)
+    return chosen(whole_of(clusters.groups[0]), clusters)
 
 
 def _decided(clusters: Clusters, drawn: int, left: int) -> bool:
@@ -75,4 +80,4 @@ def _stays_in_front(first: int, second: int) -> float:
     The posterior under a flat prior, P(p > 1/2) of Beta(first + 1, second + 1), which for integers is a binomial sum.
     """
     flips = first + second + 1
-    return sum(math.comb(flips, heads) for heads in range(first + 1)) / 2**flips
+    return math.ldexp(sum(math.comb(flips, heads) for heads in range(first + 1)), -flips)
