@@ -48,7 +48,10 @@ def chosen(reply: Reply, clusters: Clusters, *, judge: float | None = None) -> A
     return Answer(reply.text, reply.finish_reason, sureness, clusters.share)
 
 
-def note_dissent(run: Run, clusters: Clusters) -> None:
-    """Note at their stages which answers are outside the largest group."""
-    for reply in clusters.dissent:
-        run.stages[reply.stage].note = "dissents from the largest group of answers"
+def note_dissent(run: Run, clusters: Clusters, answer: Reply | None = None) -> None:
+    """Note at their stages which answers are outside the largest group, or outside the one that `answer` is in."""
+    held = next((group for group in clusters.groups if answer in group), clusters.groups[0])
+    note = f"dissents from {'the largest group of answers' if held is clusters.groups[0] else 'the chosen answer'}"
+    for reply in (reply for group in clusters.groups if group is not held for reply in group):
+        stage = run.stages[reply.stage]
+        stage.note = f"{stage.note}; {note}" if stage.note else note
