@@ -141,7 +141,9 @@ def test_each_fault_has_its_outcome(lab: Lab, row: Row) -> None:
     assert world.provider.running == 0
 
 
-@pytest.mark.parametrize(("bar", "asked", "value"), [(0.62, "a", 0.65), (0.72, "ab", 0.84), (0.85, "abc", 0.9)])
+@pytest.mark.parametrize(
+    ("bar", "asked", "value"), [(0.62, "a", 0.65), (0.65, "a", 0.65), (0.72, "ab", 0.84), (0.85, "abc", 0.9)]
+)
 def test_the_climb_ends_at_the_policy_s_bar(lab: Lab, bar: float, asked: str, value: float) -> None:
     world, run = play(lab, {}, bar=bar)
     answer = world.do(cascade(run))

@@ -85,6 +85,12 @@ def test_the_strongest_may_take_all_the_time_when_there_is_an_answer_already(lab
     assert world.do(cascade(run)).agreement == pytest.approx(1.48 / sum(LADDER.values()))
 
 
+def test_the_strongest_may_take_all_the_time_when_nobody_could_step_in(lab: Lab) -> None:
+    refused = fails("rejected")
+    world, run = play(lab, {"a": refused, "b": refused, "c": says("Paris", after_s=59.0)}, fallbacks="")
+    assert world.do(cascade(run)).text == "Paris"
+
+
 def test_the_strongest_leaves_time_for_a_stand_in_when_there_is_no_answer(lab: Lab) -> None:
     world, run = play(lab, {"a": fails("rejected"), "b": fails("rejected"), "c": hangs, "f": says("Paris", after_s=20)})
     assert world.do(cascade(run)).text == "Paris"

@@ -170,12 +170,19 @@ def test_samples_that_hang_leave_time_for_a_stand_in(lab: Lab) -> None:
     assert run.elapsed_ms() == pytest.approx(41_000)
 
 
-def test_samples_that_hang_leave_time_for_the_next_wave(lab: Lab) -> None:
-    world, run = play(lab, [hangs, hangs, "42", says("42", after_s=2.0)], 6)
+@pytest.mark.parametrize("fallbacks", ["", "f"])
+def test_samples_that_hang_leave_time_for_the_next_wave(lab: Lab, fallbacks: str) -> None:
+    world, run = play(lab, [hangs, hangs, "42", says("42", after_s=2.0)], 6, fallbacks=fallbacks)
     answer = world.do(self_consistency(run))
     assert (answer.text, answer.agreement) == ("42", 1.0)
     assert told(run) == lost("timeout", "timeout")
     assert run.elapsed_ms() == pytest.approx(38_000)
+
+
+def test_a_single_wave_may_take_all_the_time_when_nobody_could_step_in(lab: Lab) -> None:
+    world, run = play(lab, [says("42", after_s=59.0)], 3, fallbacks="")
+    assert world.do(self_consistency(run)).text == "42"
+    assert run.elapsed_ms() == pytest.approx(59_000)
 
 
 def test_the_last_wave_may_take_all_the_time_when_there_is_a_sample_already(lab: Lab) -> None:
