@@ -58,6 +58,7 @@ class Run:
         self.random = edges.random
         self.degradations: list[Degradation] = []
         self._edges = edges
+        self._measure = edges.measure
         self._ledger = ledger
         self._deadline = deadline
         self._observer: Observer = observer or Silent()
@@ -89,11 +90,12 @@ class Run:
     async def compare(self, replies: Sequence[Reply]) -> agreement.Clusters:
         """Group replies that say the same."""
         measure = agreement.LEXICAL
-        if self._edges.measure is not None and len(replies) > 1:
+        if self._measure is not None and len(replies) > 1:
             try:
                 async with asyncio.timeout(min(_MEASURE_S, self.remaining_s())):
-                    measure = await self._edges.measure([reply.text for reply in replies])
+                    measure = await self._measure([reply.text for reply in replies])
             except (CallError, TimeoutError):
+                self._measure = None  # once is enough
                 self.degrade("compare", "unavailable", "", "compared the answers by their words")
         return agreement.cluster(replies, measure)
 
