@@ -1,89 +1,143 @@
-"""What an answer finally says, in a form that can be compared: a number, yes or no, a choice, or words."""
+"""What an answer finally says, in a form that can be compared: a value of some kind, some words, or a text."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
-#: Answers of at most this many words are compared by what they state; longer ones as texts.
-_SHORT_WORDS: Final = 25
+from executor import code, finals, literals, values, wording
+from executor.plain import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from executor.finals import Block, Place
+    from executor.quantities import Quantity
+    from executor.wording import Wording
+
 #: Characters that are read of a text's beginning, and of its end: reading must not hold up the process.
 _HALF: Final = 10_000
-
-# One class instead of optional parts in a row: those would try every way to share a long run of empty lines.
-_MARKED: Final = re.compile(
-    r"(?:final answer|the answer|answer|result|solution)(?:\s+is)?[\s:=*]*(?P<rest>[^\n]+)", re.IGNORECASE
-)
-_BOXED: Final = re.compile(r"\\boxed\{(?P<rest>[^{}]*)\}")
-_NUMBER: Final = re.compile(r"(?<![\w.])[-+]?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?%?(?![\w])")
-#: A letter alone, or one with its option: `B`, `(b).`, `B) Paris`.
-_CHOICE: Final = re.compile(r"\(?([A-Ea-e])\)?[.):]?|\(?([A-E])\)\s.*")
-_YES: Final = re.compile(r"(?:yes|true|correct|ja|oui|sí|sim)\b", re.IGNORECASE)
-_NO: Final = re.compile(r"(?:no|false|incorrect|nein|non|não)\b", re.IGNORECASE)
-_WORD: Final = re.compile(r"[^\W_]+", re.UNICODE)
-#: Words that carry no answer.
-_STOP: Final = frozenset(
-    re.findall(
-        r"\w+",
-        "a an the is are was were be been of in on at to for and or by with as it its this that these those from which "
-        "who what when where there their his her he she they we you i so also can will would has have had do does did "
-        "answer final result therefore thus hence",
-    )
-)
+#: An answer of at most these words and characters is read as a whole; in a longer one the place of the answer is sought.
+_BRIEF_WORDS: Final = 25
+_BRIEF: Final = 300
+#: Places, the last one first, at which a value is looked for.
+_MAX_PLACES: Final = 6
+#: Part of a text that its code makes, when the code is what it says.
+_CODE_SHARE: Final = 0.3
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The comparable parts of a text."""
+    """What a text finally says."""
 
-    #: `yes`, `no`, or None: what the text opens or ends with.
-    polarity: str | None
-    #: A to E, when the final answer is a choice and nothing else.
-    choice: str | None
-    #: The number that a short answer states last.
-    number: Fraction | None
-    #: Every number in the text.
-    numbers: frozenset[Fraction]
-    #: Words that carry meaning, lower case; where there are none, all that stands between spaces.
-    words: frozenset[str]
-    #: Those of them that are written with a capital: names, for the most part.
-    names: frozenset[str]
-    short: bool
+    #: `number`, `choice`, `boolean`, `date`, `json`, `code`, `short` (a name, a few words), or `text`.
+    kind: str
+    #: The value in one form only: of one kind, equal keys are the same answer. None for a text.
+    key: Hashable
+    #: The final answer as written, without marker and decoration; of a text all of it that was read.
+    final: str
+    #: Of a number: it, and what it counts.
+    quantity: Quantity | None = None
+    #: Of a choice: the words of the option, as the key of a short answer.
+    option: str = ""
 
+    @property
+    def typed(self) -> bool:
+        """Whether it is compared by value."""
+        return self.kind != "text"
 
-def _to_number(text: str) -> Fraction | None:
-    cleaned = re.sub(r"[,$\s]", "", text)
-    percent = cleaned.endswith("%")
-    try:
-        value = Fraction(cleaned.rstrip("%"))
-    except (ValueError, ZeroDivisionError):
-        return None
-    return value / 100 if percent else value
+    @cached_property
+    def wording(self) -> Wording:
+        """What the final answer states in words; read when it is needed first."""
+        return wording.read(self.final)
 
 
 def read(text: str) -> Answer:
-    """Read an answer; of several final answers the last one counts, and of a long text its beginning and its end."""
+    """Read an answer; of several final answers the last one counts, and of a long text its beginning and its end.
+
+    Never fails, and takes time in proportion to at most 20,000 characters.
+    """
     if len(text) > 2 * _HALF:
         text = f"{text[:_HALF]}\n{text[-_HALF:]}"
-    marked = [match["rest"] for pattern in (_MARKED, _BOXED) for match in pattern.finditer(text)]
-    lines = [line for line in text.splitlines() if line.strip()]
-    final = (marked[-1] if marked else lines[-1] if lines else "").strip().strip("*_`\"' ")
-    numbers = [value for match in _NUMBER.finditer(text) if (value := _to_number(match[0])) is not None]
-    last = [value for match in _NUMBER.finditer(final) if (value := _to_number(match[0])) is not None]
-    short = len(text.split()) <= _SHORT_WORDS or bool(marked)
-    choice = _CHOICE.fullmatch(final)
-    polarity = None
-    for where in (text.lstrip(" *_`\"'"), final):
-        polarity = polarity or ("yes" if _YES.match(where) else "no" if _NO.match(where) else None)
-    words = _WORD.findall(text)
-    return Answer(
-        polarity=polarity,
-        choice=(choice[1] or choice[2]).upper() if choice else None,
-        number=last[-1] if last and short else numbers[-1] if numbers and short else None,
-        numbers=frozenset(numbers),
-        words=frozenset(word.lower() for word in words) - _STOP or frozenset(text.split()),
-        names=frozenset(word.lower() for word in words if word[0].isupper()) - _STOP,
-        short=short,
-    )
+    try:
+        return _read(text)
+    except RecursionError:  # a literal that is nested more deeply than this call may go
+        return _text(text)
+
+
+def _read(text: str) -> Answer:
+    fenced = finals.blocks(text) if "```" in text else []
+    # 1. What is marked as the answer, the last one first; a marker before mere prose is one among sentences.
+    places = finals.places(text, fenced)
+    for place in places[:_MAX_PLACES]:
+        if found := _at(place):
+            return found
+    held = next((place.value for place in places if not place.open and isinstance(place.value, str)), None)
+    if held:
+        return _text(held)
+    # 2. A text that is one value.
+    if found := _document(text, fenced):
+        return found
+    # 3. A short text as a whole, or what its end says; of a longer one its opening yes or no, or its conclusion.
+    prose = text.strip()
+    brief = len(prose) <= _BRIEF and prose.count(" ") < _BRIEF_WORDS
+    reading = (values.statement(prose) if brief else values.argument(prose)) if prose else None
+    if reading:
+        return Answer(reading.kind, reading.key, reading.final, reading.quantity, reading.option)
+    opened = next((place for place in places if place.open and isinstance(place.value, str)), None)
+    return _text(str(opened.value) if opened and len(str(opened.value)) > len(text) / 2 else text)
+
+
+def _text(text: str) -> Answer:
+    return Answer("text", None, text.strip())
+
+
+def _at(place: Place) -> Answer | None:
+    """Read what stands at a place, unless it is prose."""
+    value = place.value
+    while isinstance(value, dict) and (inner := finals.stated(value)) is not None:
+        (value,) = inner
+    if not isinstance(value, str):
+        return _value(value)
+    if value.startswith("```"):
+        block = finals.blocks(value)[0]
+        return _document(value[: block.end], [block])
+    line = value.strip().partition("\n")[0] if place.open else value.strip()
+    if not place.open and not values.plain(line):
+        return Answer("short", value.strip("\"'"), value)
+    reading = values.marked(line) if len(line) <= _BRIEF else values.literal(line)
+    return Answer(reading.kind, reading.key, reading.final, reading.quantity, reading.option) if reading else None
+
+
+def _value(value: object) -> Answer | None:
+    """Return the answer that a value out of JSON is."""
+    if isinstance(value, bool):
+        return Answer("boolean", value, str(value).lower())
+    if isinstance(value, int | float):
+        reading = values.number(str(value))
+        return Answer("number", reading.key, reading.final, reading.quantity) if reading else None
+    try:
+        return Answer("json", literals.freeze(value), str(value))
+    except ValueError:
+        return None
+
+
+def _document(text: str, fenced: Sequence[Block]) -> Answer | None:
+    """Read a text that is JSON or code, fenced or not, perhaps with some words around it."""
+    bodies = [block for block in fenced if block.body.strip() and block.language.lower() not in code.PROSE]
+    longest = max((len(block.body) for block in bodies), default=0)
+    body, language = text, ""
+    if longest and longest >= _CODE_SHARE * len(text):
+        # The last one, unless it only shows how a longer one is used.
+        chosen = next(block for block in reversed(bodies) if 2 * len(block.body) >= longest)
+        body, language = chosen.body, chosen.language.lower()
+    if body.lstrip().startswith(("{", "[")):
+        try:
+            return Answer("json", literals.freeze(literals.parse(body)), body.strip())
+        except ValueError:
+            pass
+    if (body is not text and "\n" in body.strip()) or (language and language != "json") or code.looks_like(text):
+        return Answer("code", code.tokens(body, language), body.strip())
+    return None

@@ -1,0 +1,156 @@
+"""What a text in prose states: its words, numbers, names, and what it denies."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from executor import dates, quantities
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+#: A statement has at most this many words; what it names and denies is compared word by word.
+BRIEF_WORDS: Final = 40
+#: Letters by which words are told apart: scatters and scattering are one.
+_STEM: Final = 6
+#: Words after a negation that it denies.
+_REACH: Final = 2
+#: Words around a text's first and last words in which a long text says what it holds for true.
+_CLAIM: Final = 30
+
+#: Numbers of a text that are compared.
+_MAX_FACTS: Final = 200
+
+_WORD: Final = re.compile(r"\w[\w'’]*")
+_CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_CJK_NOT: Final = re.compile(r"不|没|沒|未|无|無|非|ない|ません")
+#: A contrast denies what was not said: `Canberra, not Sydney`.
+_CONTRAST: Final = re.compile(r"(?:,| and| rather than| instead of)(?: and| but)? (?:not|nicht|pas|no|não|non) [^,.;:]{1,60}")
+_NOT: Final = frozenset(
+    "not no never cannot cant nor neither without none nobody nothing isn't aren't wasn't weren't don't doesn't didn't "
+    "can't couldn't won't wouldn't shouldn't haven't hasn't nicht kein keine keinen keiner nie pas jamais aucun nunca não "
+    "nem ningún ninguna nessun nessuna non".split()
+)
+#: Words that carry no answer.
+_STOP: Final = frozenset(
+    "a an the is are was were be been of in on at to for and or but by with as it its this that these those from which "
+    "who what when where there their his her he she they we you i so also can will would has have had do does did if "
+    "than then such more most any all some may might should could very just only both each other into about because "
+    "answer final result therefore thus hence der die das ein eine und ist sind im den dem von zu mit auf für des "
+    "le la les un une et est sont de du des en à au aux pour que qui il elle el los las y es son del por para con se "
+    "lo gli i e è della di da o os as um uma do dos em no na nos nas não são não".split()
+) | _NOT
+_PREFIXES: Final = ("un", "in", "im", "ir", "il", "dis", "non")
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The comparable parts of a text in prose."""
+
+    #: Stems of the words that carry meaning; of text without spaces every two signs that stand together; where there are
+    #: none, all that stands between spaces.
+    words: frozenset[str]
+    #: Every number, and of a statement every date.
+    facts: frozenset[Fraction | str]
+    #: Of a statement the words that are written with a capital: names, for the most part. Lower case.
+    names: frozenset[str]
+    #: Of a statement, or of a long text's beginning and end: words that are denied, and words that are not.
+    denied: frozenset[str]
+    asserted: frozenset[str]
+    #: Whether it is a statement of some words, not a text of some paragraphs.
+    brief: bool
+
+    def contradicts(self, other: Wording) -> bool:
+        """Tell whether one text denies what the other one states: safe, and not safe or unsafe."""
+        return self._denies(other) or other._denies(self)
+
+    def _denies(self, other: Wording) -> bool:
+        if (self.denied - self.asserted) & (other.asserted - other.denied):
+            return True
+        if not (self.brief and other.brief):
+            return False
+        return any(
+            word.startswith(prefix) and word[len(prefix) :] in other.asserted
+            for word in self.asserted - other.asserted
+            for prefix in _PREFIXES
+        )
+
+
+def read(text: str) -> Wording:
+    """Read a text in prose."""
+    brief = text.count(" ") < BRIEF_WORDS
+    if brief:
+        text = _CONTRAST.sub(" ", text)
+    lowered = text.lower()
+    found = _WORD.findall(lowered)
+    different = set(found) - _STOP
+    runs = [] if text.isascii() else [run for word in different if not word.isascii() for run in _CJK.findall(word)]
+    if runs:
+        different = {word for word in different if word.isascii() or not _CJK.search(word)}
+    stems = {word[:_STEM] for word in different}
+    stems.update(pair for run in runs for pair in _pairs(run))
+    facts: set[Fraction | str] = set()
+    rest = text
+    if brief:
+        for found_date, begin, end in dates.in_text(text):
+            facts.add(found_date)
+            rest = f"{rest[:begin]}{' ' * (end - begin)}{rest[end:]}"
+    facts.update(islice(quantities.in_text(rest), _MAX_FACTS))
+    denied, asserted = _polarity(found if brief else [*found[:_CLAIM], ".", *found[-_CLAIM:]])
+    if runs and brief:
+        side = denied if _CJK_NOT.search(text) else asserted
+        side.update(pair for run in runs for pair in _pairs(run) if not _CJK_NOT.search(pair))
+    return Wording(
+        words=frozenset(stems) or frozenset(lowered.split()),
+        facts=frozenset(facts),
+        names=frozenset(_names(text) - _STOP) if brief else frozenset(),
+        denied=frozenset(denied),
+        asserted=frozenset(asserted),
+        brief=brief,
+    )
+
+
+def overlap(left: frozenset[str], right: frozenset[str]) -> float:
+    """Return how much two sets of words share, 0..1: between the share of the smaller and that of both."""
+    shared = len(left & right)
+    if not shared:
+        return float(left == right)
+    return shared / (len(left) * len(right)) ** 0.5
+
+
+def similarity(left: str, right: str) -> float:
+    """Return how alike the words of two texts are, 0..1; 1 when they are the same."""
+    return overlap(read(left).words, read(right).words)
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[at : at + 2] for at in range(len(run) - 1)] or [run]
+
+
+def _names(text: str) -> set[str]:
+    return {word.lower() for word in _WORD.findall(text) if word[0].isupper()}
+
+
+def _polarity(words: list[str]) -> tuple[set[str], set[str]]:
+    """Split the words that carry meaning into those that a negation reaches, and the others."""
+    denied: set[str] = set()
+    asserted: set[str] = set()
+    reach = 0
+    for word in words:
+        if word == ".":
+            reach = 0
+        elif word in _NOT or word.endswith(("n't", "n’t")):
+            reach = _REACH
+        elif word not in _STOP:
+            (denied if reach else asserted).add(word)
+            reach = max(0, reach - 1)
+    return denied, asserted
+
+
+def bare(text: str) -> str:
+    """Return a text in lower case without accents."""
+    return "".join(sign for sign in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(sign))
