@@ -71,9 +71,8 @@ def _read(text: str) -> Answer:
     fenced = finals.blocks(text) if "```" in text else []
     # 1. What is marked as the answer, the last one first; a marker before mere prose is one among sentences.
     places = finals.places(text, fenced)
-    for place in places[:_MAX_PLACES]:
-        if found := _at(place):
-            return found
+    if found := _last_stated(places[:_MAX_PLACES]):
+        return found
     held = next((place.value for place in places if not place.open and isinstance(place.value, str)), None)
     if held:
         return _text(held)
@@ -88,6 +87,19 @@ def _read(text: str) -> Answer:
         return Answer(reading.kind, reading.key, reading.final, reading.quantity, reading.option)
     opened = next((place for place in places if place.open and isinstance(place.value, str)), None)
     return _text(str(opened.value) if opened and len(str(opened.value)) > len(text) / 2 else text)
+
+
+def _last_stated(places: Sequence[Place]) -> Answer | None:
+    """Return the last answer that is stated; words after a marker count for less than a box or JSON before them."""
+    words = None
+    for place in places:
+        if words and place.open:
+            continue
+        found = _at(place)
+        if found and not (place.open and found.kind == "short"):
+            return found
+        words = words or found
+    return words
 
 
 def _text(text: str) -> Answer:

@@ -44,6 +44,7 @@ _WORDS: Final = (
     "回答",
     "答",
 )
+_ASCII_WORDS: Final = tuple(word for word in _WORDS if word.isascii())
 _AFTER: Final = re.compile(
     r"s?(?: (?:to|of|for|à|auf) [^\n:.=]{1,60}?)?[ \t]{0,3}[*_`)]{0,3}[ \t]{0,3}"
     r"(?:(?P<sign>[:：=]+)|(?P<verb>\b(?:is|are|ist|lautet|est|es|is that|é|è|will be|would be)\b|是|は|为|為)[:：]?)"
@@ -161,7 +162,7 @@ def _marked(text: str) -> Iterator[Place]:
     lowered = text.lower()
     if len(lowered) != len(text):
         lowered = text  # a letter whose small form is two: places would shift
-    for word in _WORDS:
+    for word in _ASCII_WORDS if lowered.isascii() else _WORDS:
         at = len(text)
         for _ in range(_MAX_PLACES):
             at = lowered.rfind(word, 0, at)

@@ -49,7 +49,7 @@ _LEADING: Final = frozenset(
 )
 _WORD: Final = re.compile(r"\w+")
 #: What makes a text a formula or a piece of data: there every sign counts.
-_SYMBOLIC: Final = re.compile(r"[^\w\s.,;:!?'\"()&-]|\d\s*-|-\s*\d|_|\w[,:;!?]\w|^-|[.,:;!?'\"-]{2}|[()]{2}")
+_SYMBOLIC: Final = re.compile(r"[^\w\s.,;:!?'\"()&-]|\d\s*-|-\s*\d|_|\w[,:;!?]\w|\d\.\d|^-|[.,:;!?'\"-]{2}|[()]{2}")
 _INITIALS: Final = re.compile(r"\b(\w)\.(?=\w\b|\s|$)")
 
 
@@ -78,7 +78,7 @@ def fold(text: str) -> str:
         return re.sub(r"\s+", "", text)
     text = _INITIALS.sub(r"\1", text)
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(sign for sign in decomposed if not unicodedata.combining(sign)) if not text.isascii() else decomposed
+    bare = unicodedata.normalize("NFC", "".join(sign for sign in decomposed if not "\u0300" <= sign <= "\u036f"))
     words = _WORD.findall(bare.replace("n't", " not").replace("'s", "s"))
     kept = [word for word in words if word not in _ARTICLES] or words
     while len(kept) > 1 and kept[0] in _LEADING:

@@ -31,10 +31,11 @@ _AMOUNT: Final = re.compile(
 )
 _POWER: Final = re.compile(r"([-+]?)10\^([-+]?\d{1,3})")
 _HEDGE: Final = re.compile(
-    r"(?:approximately|approx\.?|about|around|roughly|exactly|only|just|a total of|total of|etwa|ungefähr|rund|environ|"
+    r"(?:therefore|thus|indeed|simply|actually|approximately|approx\.?|about|around|roughly|exactly|only|just|a total of|total of|etwa|ungefähr|rund|environ|"
     r"aproximadamente|circa|约|[~≈])\s*",
     re.IGNORECASE,
 )
+_MINUS: Final = re.compile(r"^(?:minus|negative) (?=\d)", re.IGNORECASE)
 _PERCENT: Final = re.compile(r"%|per ?cent\b(?!age)|prozent\b|pour cent\b|por ciento\b|per cento\b|por cento\b", re.IGNORECASE)
 _SCALES: Final = {
     name: scale
@@ -49,6 +50,8 @@ _SCALES: Final = {
     }.items()
     for name in names.split()
 }
+#: What makes a rate of an amount; those with a name of their own are units.
+_PER: Final = re.compile(r" ?(?:/|per\b|an? |each )")
 _LETTERS: Final = re.compile(r"[^\W\d_]+\.?")
 _COUNTED: Final = re.compile(r"[.,;/]? ?(?:\(?[^\W\d][\w'’./-]*\)?,? ?)*")
 #: What follows a number that is not the answer by itself: another number, an operation, a part of something.
@@ -103,6 +106,8 @@ def decimal(written: str) -> Fraction | None:
     """
     if len(written) > _MAX_DIGITS:
         return None
+    if written.isdecimal():
+        return Fraction(int(written))
     written = re.sub("[ '’]", "", written)
     points, commas = written.count("."), written.count(",")
     if points and commas:
@@ -128,6 +133,7 @@ def decimal(written: str) -> Fraction | None:
 
 def read(text: str) -> Quantity | None:
     """Read a text that is a quantity and nothing else but what it counts; characters must be plain (`plain.plain`)."""
+    text = _MINUS.sub("-", text.strip(), count=1)
     text = _HEDGE.sub("", text.strip(), count=1) if _HEDGE.match(text.strip()) else text.strip()
     found = _amount(text)
     if found is None:
@@ -217,7 +223,8 @@ def _with_unit(value: Fraction, currency: str, rest: str) -> tuple[Quantity | No
         name = " ".join(words[:count]).rstrip(".,;")
         unit = units.find(name)
         if unit and not (name in {"in", "A", "an"} and len(words) > count):  # `5 in total` is no length
-            return Quantity(value, unit), rest[rest.find(words[count - 1]) + len(words[count - 1].rstrip(",")) :].strip(".")
+            left = rest[rest.find(words[count - 1]) + len(words[count - 1].rstrip(",")) :].strip(".")
+            return Quantity(value, None if _PER.match(left) else unit), left
     if attached and rest[0].isalnum():
         return None, rest  # `5x`, `v2`, `3rd`
     return Quantity(value), rest

@@ -73,7 +73,7 @@ _TABLE: Final = {
     },
     "speed": {
         "1": "m/s|meters per second|metres per second",
-        "5/18": "km/h kph kmh|kilometers per hour|kilometres per hour",
+        "5/18": "km/h kph kmh|km per hour|kilometers per hour|kilometres per hour",
         "0.44704": "mph|miles per hour",
     },
     "energy": {

@@ -33,19 +33,19 @@ _OPENING: Final = re.compile(
 
 _LETTER: Final = re.compile(r"\(?([A-HJ])\)?[.):]?|\(([A-Ja-j])\)[.:]?|([a-h])[).:]?")
 _OPTION: Final = re.compile(
-    r"(?:(?:option|choice|answer|letter|opción|opção|opzione|réponse|antwort|选项)\s*\(?([A-J])\)?(?!\w)[).:]?|"
+    r"(?:(?i:option|choice|answer|letter|opción|opção|opzione|réponse|antwort|选项)\s*\(?([A-J])\)?(?!\w)[).:]?|"
     r"\(?([A-J])\)|([A-HJ])(?:[.:](?= +[A-Z\d\"'$\\])| -(?= \w)))"
     r"\s*(?P<option>.*)",
     re.DOTALL,
 )
 _LETTERS: Final = re.compile(r"[A-J](?:(?:, ?(?:and )?| and | & )[A-J])+")
 _CHOSEN: Final = re.compile(
-    r"(?:\b(?:choose|pick|select|option|choice|with) (?:is |option )?\(?([A-HJ])\)?(?![\w'])|"
+    r"(?:\b(?i:choose|pick|select|option|choice|with) (?:is |(?i:option ))?\(?([A-HJ])\)?(?![\w'])|"
     r"^\(?([A-J])\)? is (?:the )?(?:correct|right|best|true)\b)",
 )
 
 _COPULA: Final = re.compile(
-    r"\s(?:is|was|are|were|equals|ist|war|sind|lautet|beträgt|est|était|sont|es|era|fue|son|è|é|foi|são)\s+", re.IGNORECASE
+    r"\s(?:is|was|are|were|equals|ist|war|sind|lautet|beträgt|est|était|sont|es|era|fue|son|è|é|foi|são)\s+"
 )
 _CJK_COPULA: Final = re.compile(r"[^是は]{1,40}[^不是は](?:是|は)(?P<rest>[^是は]{1,12}?)(?:です|である|でした)?")
 _CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
@@ -74,7 +74,10 @@ _DATA: Final = re.compile(r"[;{}\"'<>\[\]]")
 #: Signs of a formula, in which a number is only a part.
 _FORMULA: Final = re.compile(r"[\\^_={}<>|√*×/+\[\]]|(?<! )\(|[^\W\d]-?\d|\d[^\W\d]")
 #: What makes a number that a line begins with one of several.
-_SEVERAL: Final = re.compile(r"\s*(?:,|and|or|to|of|till|bis|und|oder|y|o|et|ou|through|-|/)?\s*[-$€£(]*\d")
+_SEVERAL: Final = re.compile(
+    r"\s*(?:,|and|or|to|of|till|bis|und|oder|y|o|et|ou|through|-|/)?\s*[-$€£(]*\d|"
+    r"[^\d(]*(?:,|\b(?:and|or|plus|und|oder|y|et|ou))\s+[-$€£]?\d"
+)
 _EQUALS: Final = re.compile(r".*(?<![<>!=])[=≈]", re.DOTALL)
 
 
@@ -98,6 +101,8 @@ def marked(line: str) -> Reading | None:
     for candidate in [plain(set_off[2]), *_parts(text)] if set_off else _parts(text):
         if found := value(candidate):
             return found
+    if set_off and (found := _few(plain(set_off[2]))):
+        return found
     clause = _CONTRAST.sub("", _REASON.sub("", text))
     if found := _leading(clause) or _complement(clause):
         return found
@@ -125,8 +130,10 @@ def statement(text: str) -> Reading | None:
     sentence = _CONTRAST.sub("", sentence)
     if found := _ending(sentence):
         return found
+    if (concludes := _CONCLUDES.match(sentence)) and (found := _only_number(sentence[concludes.end() :].lstrip(" ,:"))):
+        return found
     if len(lines) == 1 and sentence == _CONTRAST.sub("", whole):
-        return _complement(sentence) or (_few(sentence) if not _COPULA.search(f" {sentence} ") else None)
+        return _complement(sentence) or (_few(sentence) if not _COPULA.search(sentence) else None)
     return None
 
 
@@ -151,7 +158,17 @@ def argument(text: str) -> Reading | None:
 
 def value(text: str) -> Reading | None:
     """Read a plain text that is one value and nothing else."""
+    if found := _bracketed(text):
+        return found
     return _choice(text) or _opening(text) or literal(text) or _date(text) or number(text)
+
+
+def _bracketed(text: str) -> Reading | None:
+    """Read a value that stands in brackets: `(5)`."""
+    inner = text[1:-1]
+    if not (text.startswith("(") and text.endswith(")")) or "(" in inner or ")" in inner:
+        return None
+    return number(inner.strip())
 
 
 def number(text: str) -> Reading | None:
