@@ -18,8 +18,12 @@ _BEGINS: Final = re.compile(
     r"(?:public|private|static) \w+|SELECT\b.*\bFROM\b|CREATE TABLE\b|INSERT INTO\b|<\?php|<!DOCTYPE)"
 )
 #: A language whose lines and indentation mean something, and whose comments begin with a hash.
-_INDENTED: Final = re.compile(r"^\s*(?:(?:async )?def |class \w+.*:\s*$|import |from |(?:if|for|while|elif|else|try|with)\b.*:\s*$)", re.MULTILINE)
-_HASHED: Final = frozenset({"python", "py", "bash", "sh", "shell", "ruby", "rb", "yaml", "r", "perl", "toml", "makefile"})
+_INDENTED: Final = re.compile(
+    r"^\s*(?:(?:async )?def |class \w+.*:\s*$|import |from |(?:if|for|while|elif|else|try|with)\b.*:\s*$)", re.MULTILINE
+)
+_HASHED: Final = frozenset(
+    {"python", "py", "bash", "sh", "shell", "ruby", "rb", "yaml", "r", "perl", "toml", "makefile"}
+)
 _DASHED: Final = frozenset({"sql", "lua", "haskell", "hs"})
 #: What is fenced but no code: what a program prints, or prose.
 PROSE: Final = frozenset({"text", "txt", "plaintext", "output", "console", "markdown", "md"})
@@ -41,7 +45,11 @@ def tokens(text: str, language: str = "") -> tuple[str, ...]:
     opened = 0
     for match in _TOKEN.finditer("\n" + text):
         token, kind = match[0], match.lastgroup
-        if (kind == "hash" and hashed) or (kind in {"block", "slashes"} and not hashed) or (kind == "dashes" and dashed):
+        if (
+            (kind == "hash" and hashed)
+            or (kind in {"block", "slashes"} and not hashed)
+            or (kind == "dashes" and dashed)
+        ):
             continue
         if kind in {"hash", "block", "slashes", "dashes"}:
             found.extend(re.findall(r"\w+|[^\w\s]", token))

@@ -84,7 +84,10 @@ def _of(match: re.Match[str]) -> str | None:
     parts = match.groupdict()
     year = parts.get("y")
     if "one" in parts:
-        readings = {_iso(year, int(parts["one"]), int(parts["other"])), _iso(year, int(parts["other"]), int(parts["one"]))}
+        readings = {
+            _iso(year, int(parts["one"]), int(parts["other"])),
+            _iso(year, int(parts["other"]), int(parts["one"])),
+        }
         return "|".join(sorted(reading for reading in readings if reading)) or None
     month = _MONTHS.get(parts["name"].lower()) if "name" in parts else int(parts["m"])
     if month is None:

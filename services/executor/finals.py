@@ -58,11 +58,16 @@ _BEFORE: Final = re.compile(
     re.IGNORECASE,
 )
 #: What such words are followed by when they tell of the answer and not what it is.
-_TALK: Final = re.compile(r"(?:correct|right|wrong|incorrect|as follows|below|given|provided|stated|shown|found|clear|based|not clear|in the|the number of|that)\b", re.IGNORECASE)
+_TALK: Final = re.compile(
+    r"(?:correct|right|wrong|incorrect|as follows|below|given|provided|stated|shown|found|clear|based|not clear|in the|the number of|that)\b",
+    re.IGNORECASE,
+)
 #: The first step of a way to an answer, where a heading said that a solution follows.
 _STEP: Final = re.compile(r"(?:\d{1,2}[.)]|[-*•]|step\b|first\b|let)\s*\S", re.IGNORECASE)
 _KEYS: Final = ("finalanswer", "answer", "result")
-_BROKEN: Final = re.compile(r'"(?:final_?)?answer"\s*:\s*("(?:[^"\\]|\\.)*"|[^\s",}][^\n,}]*)', re.IGNORECASE | re.DOTALL)
+_BROKEN: Final = re.compile(
+    r'"(?:final_?)?answer"\s*:\s*("(?:[^"\\]|\\.)*"|[^\s",}][^\n,}]*)', re.IGNORECASE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -198,4 +203,16 @@ def _after(text: str, begin: int, end: int) -> Place | None:
 def _introduced(text: str, begin: int) -> bool:
     """Tell whether `answer is` in the middle of a sentence tells of this answer: `so the final answer is`."""
     before = text[max(0, begin - 24) : begin].lower().split()
-    return bool(before) and before[-1] in {"the", "final", "correct", "right", "my", "die", "la", "el", "a", "best", "our"}
+    return bool(before) and before[-1] in {
+        "the",
+        "final",
+        "correct",
+        "right",
+        "my",
+        "die",
+        "la",
+        "el",
+        "a",
+        "best",
+        "our",
+    }

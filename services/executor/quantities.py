@@ -36,7 +36,9 @@ _HEDGE: Final = re.compile(
     re.IGNORECASE,
 )
 _MINUS: Final = re.compile(r"^(?:minus|negative) (?=\d)", re.IGNORECASE)
-_PERCENT: Final = re.compile(r"%|per ?cent\b(?!age)|prozent\b|pour cent\b|por ciento\b|per cento\b|por cento\b", re.IGNORECASE)
+_PERCENT: Final = re.compile(
+    r"%|per ?cent\b(?!age)|prozent\b|pour cent\b|por ciento\b|per cento\b|por cento\b", re.IGNORECASE
+)
 _SCALES: Final = {
     name: scale
     for scale, names in {
@@ -55,7 +57,9 @@ _PER: Final = re.compile(r" ?(?:/|per\b|an? |each )")
 _LETTERS: Final = re.compile(r"[^\W\d_]+\.?")
 _COUNTED: Final = re.compile(r"[.,;/]? ?(?:\(?[^\W\d][\w'’./-]*\)?,? ?)*")
 #: What follows a number that is not the answer by itself: another number, an operation, a part of something.
-_GOES_ON: Final = re.compile(r"\d|[-+*^=×<>:~|]|/ ?\d|\b(?:or|and|to|of|till|until|oder|und|bis|ou|et|o|y|e|through)\b", re.IGNORECASE)
+_GOES_ON: Final = re.compile(
+    r"\d|[-+*^=×<>:~|]|/ ?\d|\b(?:or|and|to|of|till|until|oder|und|bis|ou|et|o|y|e|through)\b", re.IGNORECASE
+)
 _JOINT: Final = re.compile(r",? (?:and |und |et |y |e )?|,")
 
 _ONES: Final = (
@@ -166,7 +170,11 @@ def in_text(text: str) -> Iterator[Fraction]:
     for match in _IN_TEXT.finditer(text):
         begin = match.start()
         before = text[max(0, begin - 2) : begin]
-        if match["glued"] or before and (before[-1].isalnum() or before[-1] in "._" or (before[-1] in "-−" and before[0].isalpha())):
+        if (
+            match["glued"]
+            or before
+            and (before[-1].isalnum() or before[-1] in "._" or (before[-1] in "-−" and before[0].isalpha()))
+        ):
             continue  # of a name, a version: `v2`, `COVID-19`
         value = decimal(text[begin : match.start("rest")])
         if value is None:
@@ -240,7 +248,9 @@ def _scale(word: str, *, attached: bool, money: bool) -> int | None:
 
 def _only_counts(rest: str) -> bool:
     """Tell whether a text only says what was counted, and makes no other number of it."""
-    return not rest or (len(rest.split()) <= _MAX_COUNTED and _COUNTED.fullmatch(rest) is not None and not _GOES_ON.search(rest))
+    return not rest or (
+        len(rest.split()) <= _MAX_COUNTED and _COUNTED.fullmatch(rest) is not None and not _GOES_ON.search(rest)
+    )
 
 
 def _spelled(text: str) -> Quantity | None:

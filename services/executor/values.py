@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 _SHORT_WORDS: Final = 6
+#: So many words and a stop are a sentence, and no name.
+_TOLD_WORDS: Final = 3
 _MARKED_WORDS: Final = 10
 _COMPLEMENT_WORDS: Final = 5
 #: Characters after a number that tell whether it stands for itself.
@@ -47,6 +49,11 @@ _CHOSEN: Final = re.compile(
 _COPULA: Final = re.compile(
     r"\s(?:is|was|are|were|equals|ist|war|sind|lautet|beträgt|est|était|sont|es|era|fue|son|è|é|foi|são)\s+"
 )
+#: What is followed by an amount.
+_HOLDS: Final = re.compile(
+    r"\b(?:takes|took|has|had|have|costs?|needs?|lasts?|makes?|made|gets?|got|weighs?|earns?|earned|pays?|paid|sells?|sold|"
+    r"spends?|spent|receives?|received|dauert|kostet|braucht|hat|prend|coûte|cuesta|tiene|tarda|costa|ha|leva|tem)\s+"
+)
 _CJK_COPULA: Final = re.compile(r"[^是は]{1,40}[^不是は](?:是|は)(?P<rest>[^是は]{1,12}?)(?:です|である|でした)?")
 _CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 #: Where one of these stands, the words after `is` are not all that is said.
@@ -57,8 +64,12 @@ _SUBORDINATE: Final = re.compile(
 )
 _BY: Final = re.compile(r"\w+ (?:by|von|par|por|da) (?=[A-Z])")
 _REVERSED: Final = re.compile(r"(?:the|der|die|das|le|la|el|il|o)\s", re.IGNORECASE)
-_CONTRAST: Final = re.compile(r",? (?:and |but )?(?:not|nicht|rather than|instead of|as opposed to) .*", re.IGNORECASE)
-_REASON: Final = re.compile(r"(?:,? (?:because|since|weil|denn|parce que|car|porque|perché|where|which|as) |; |, (?:da|as|so) |[.!。] ?(?=[A-Z\u4e00-\u9fff])).*")
+_CONTRAST: Final = re.compile(
+    r"(?:(?:, (?:and |but )?| and | but )(?:not|nicht|pas|no|não|non)|,? rather than|,? instead of|,? as opposed to) .*"
+)
+_REASON: Final = re.compile(
+    r"(?:,? (?:because|since|weil|denn|parce que|car|porque|perché|where|which|as) |; |, (?:da|as|so) |[.!。] ?(?=[A-Z\u4e00-\u9fff])).*"
+)
 _BOLD: Final = re.compile(r"\*\*([^*\n]{1,120})\*\*")
 _SET_OFF: Final = re.compile(r"\s*(\*\*|`)([^*`\n]{1,120})\1")
 _CONCLUDES: Final = re.compile(
@@ -133,7 +144,10 @@ def statement(text: str) -> Reading | None:
     if (concludes := _CONCLUDES.match(sentence)) and (found := _only_number(sentence[concludes.end() :].lstrip(" ,:"))):
         return found
     if len(lines) == 1 and sentence == _CONTRAST.sub("", whole):
-        return _complement(sentence) or (_few(sentence) if not _COPULA.search(sentence) else None)
+        told = _COPULA.search(sentence) or (
+            sentence.count(" ") >= _TOLD_WORDS and last.rstrip("*_ ").endswith((".", "!"))
+        )
+        return _complement(sentence) or (None if told else _few(sentence))
     return None
 
 
@@ -257,10 +271,13 @@ def _ending(sentence: str) -> Reading | None:
     _, colon, after = sentence.rpartition(": ")
     if colon and (found := value(after)):
         return found
+    if _SUBORDINATE.search(sentence):
+        return None
     places = list(_COPULA.finditer(sentence))
-    if places and not _SUBORDINATE.search(sentence):
+    if places:
         return value(sentence[places[-1].end() :])
-    return None
+    held = _HOLDS.search(sentence)
+    return number(sentence[held.end() :]) if held else None
 
 
 def _last_sentence(text: str) -> str:
@@ -277,7 +294,9 @@ def _complement(sentence: str) -> Reading | None:
     subject, complement = sentence[: places[0].start()], sentence[places[0].end() :]
     if by := _BY.match(complement):
         complement = complement[by.end() :]
-    elif _REVERSED.match(complement) and not re.match(r"(?:the|it|this|that|they|der|die|das|le|la|el|il|o)\b", subject, re.IGNORECASE):
+    elif _REVERSED.match(complement) and not re.match(
+        r"(?:the|it|this|that|they|der|die|das|le|la|el|il|o)\b", subject, re.IGNORECASE
+    ):
         return None  # `Paris is the capital of France`: either side may be the answer
     if complement.count(" ") >= _COMPLEMENT_WORDS:
         return None

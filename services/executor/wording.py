@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 #: A statement has at most this many words; what it names and denies is compared word by word.
-BRIEF_WORDS: Final = 40
+BRIEF_WORDS: Final = 25
 #: Letters by which words are told apart: scatters and scattering are one.
 _STEM: Final = 6
 #: Words after a negation that it denies.
@@ -31,21 +31,28 @@ _AROUND: Final = ".,;:!?()[]{}\"'*_`#<>“”‘’«»…–-。，、！？：
 _CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 _CJK_NOT: Final = re.compile(r"不|没|沒|未|无|無|非|ない|ません")
 #: A contrast denies what was not said: `Canberra, not Sydney`.
-_CONTRAST: Final = re.compile(r"(?:,| and| rather than| instead of)(?: and| but)? (?:not|nicht|pas|no|não|non) [^,.;:]{1,60}")
+_CONTRAST: Final = re.compile(
+    r"(?:,| and| rather than| instead of)(?: and| but)? (?:not|nicht|pas|no|não|non) [^,.;:]{1,60}"
+)
 _NOT: Final = frozenset(
     "not no never cannot cant nor neither without none nobody nothing isn't aren't wasn't weren't don't doesn't didn't "
     "can't couldn't won't wouldn't shouldn't haven't hasn't nicht kein keine keinen keiner nie pas jamais aucun nunca não "
     "nem ningún ninguna nessun nessuna non".split()
 )
 #: Words that carry no answer.
-_STOP: Final = frozenset(
-    "a an the is are was were be been of in on at to for and or but by with as it its this that these those from which "
-    "who what when where there their his her he she they we you i so also can will would has have had do does did if "
-    "than then such more most any all some may might should could very just only both each other into about because "
-    "answer final result therefore thus hence der die das ein eine und ist sind im den dem von zu mit auf für des "
-    "le la les un une et est sont de du des en à au aux pour que qui il elle el los las y es son del por para con se "
-    "lo gli i e è della di da o os as um uma do dos em no na nos nas não são não".split()
-) | _NOT
+_STOP: Final = (
+    frozenset(
+        "a an the is are was were be been of in on at to for and or but by with as it its this that these those from which "
+        "who what when where there their his her he she they we you i so also can will would has have had do does did if "
+        "than then such more most any all some may might should could very just only both each other into about because "
+        "answer final result therefore thus hence der die das ein eine und ist sind im den dem von zu mit auf für des "
+        "le la les un une et est sont de du des en à au aux pour que qui il elle el los las y es son del por para con se "
+        "lo gli i e è della di da o os as um uma do dos em no na nos nas não são não".split()
+    )
+    | _NOT
+)
+#: Two of these are German, where every noun has a capital.
+_GERMAN: Final = frozenset("der die das den dem ein eine und ist mit von zu bei nicht".split())
 _STOP_STEMS: Final = {"", *(word[:_STEM] for word in _STOP)}
 _PREFIXES: Final = ("un", "in", "im", "ir", "il", "dis", "non")
 
@@ -115,7 +122,7 @@ def read(text: str) -> Wording:
     return Wording(
         words=stems or set(lowered.split()),
         facts=facts,
-        names=_names(text) - _STOP if brief else frozenset(),
+        names=_names(text) - _STOP if brief and len(_GERMAN.intersection(found)) < 2 else frozenset(),  # noqa: PLR2004
         denied=denied,
         asserted=asserted,
         brief=brief,

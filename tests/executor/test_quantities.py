@@ -119,7 +119,8 @@ def test_a_unit_is_brought_to_the_base_of_its_dimension(text: str, amount: Fract
 
 
 @pytest.mark.parametrize(
-    "text", ["1/0", "v2", "1.2.3", "10:30", "6th", "3:4", "5 or 6", "2, 3", "1914-1918", "x^2 + 1", "5x", "12e99999", "IV"]
+    "text",
+    ["1/0", "v2", "1.2.3", "10:30", "6th", "3:4", "5 or 6", "2, 3", "1914-1918", "x^2 + 1", "5x", "12e99999", "IV"],
 )
 def test_what_is_no_single_number_is_compared_as_it_is_written(text: str) -> None:
     assert answers.read(text).kind == "short"

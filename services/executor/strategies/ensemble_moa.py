@@ -40,11 +40,10 @@ async def ensemble_moa(run: Run) -> Answer:
 
     # 2. Compare; a lone proposal agrees with nobody and needs no writer.
     clusters = agreement.cluster(proposals)
-    shared = agreement.share(clusters)
-    best = clusters[0][0]
+    shared, best = clusters.share, clusters.best
     if shared is None:
         return Answer(best.text, best.finish_reason, confidence.from_prior(best.model))
-    for reply in (reply for group in clusters[1:] for reply in group):
+    for reply in clusters.dissent:
         run.stages[reply.stage].note = "dissents from the largest group of answers"
     sureness = confidence.from_agreement(shared, best.model)
 
