@@ -6,6 +6,7 @@ and likeness decides only where those do not.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -14,15 +15,20 @@ from executor import answers, wording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from executor.answers import Answer
     from executor.run import Reply
+    from executor.wording import Wording
 
 #: Weight of a model at least: of some whose quality is 0, the larger group still outweighs the smaller.
 _LEAST_WEIGHT: Final = 1e-6
 #: Words beside a name that make it another one: Virginia, West Virginia.
 _QUALIFIERS: Final = frozenset(
-    "not no north south east west northern southern eastern western new upper lower anti non".split()
+    re.findall(
+        r"\S+",
+        "not no north south east west northern southern eastern western new upper lower anti non",
+    )
 )
 
 
@@ -64,7 +70,7 @@ class Clusters:
         return tuple(reply for group in self.groups[1:] for reply in group)
 
 
-def same(left: Answer, right: Answer, measure: Measure = LEXICAL) -> bool:
+def same(left: Answer, right: Answer, measure: Measure = LEXICAL) -> bool:  # noqa: PLR0911 - a decision list, read top to bottom
     """Tell whether two answers say the same. Symmetric; every answer says the same as itself."""
     if left.typed and right.typed and by_value(left, right):
         return True
@@ -180,5 +186,5 @@ def _same_texts(left: Answer, right: Answer, measure: Measure) -> bool:
     return _likeness(left, right, measure) >= measure.threshold
 
 
-def _all(wording_: wording.Wording) -> frozenset[str]:
-    return wording_.names | wording_.denied | wording_.asserted
+def _all(said: Wording) -> AbstractSet[str]:
+    return said.names | said.denied | said.asserted

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from executor import code, finals, literals, values, wording
+from executor import code, finals, literals, sentences, values, wording
 from executor.plain import plain
 
 if TYPE_CHECKING:
@@ -15,11 +14,12 @@ if TYPE_CHECKING:
 
     from executor.finals import Block, Place
     from executor.quantities import Quantity
+    from executor.values import Reading
     from executor.wording import Wording
 
 #: Characters that are read of a text's beginning, and of its end: reading must not hold up the process.
 _HALF: Final = 10_000
-#: An answer of at most these words and characters is read as a whole; in a longer one the place of the answer is sought.
+#: An answer of at most these words and characters is read as a whole; in a longer one its end is.
 _BRIEF_WORDS: Final = 25
 _BRIEF: Final = 300
 #: Places, the last one first, at which a value is looked for.
@@ -82,9 +82,9 @@ def _read(text: str) -> Answer:
     # 3. A short text as a whole, or what its end says; of a longer one its opening yes or no, or its conclusion.
     prose = text.strip()
     brief = len(prose) <= _BRIEF and prose.count(" ") < _BRIEF_WORDS
-    reading = (values.statement(prose) if brief else values.argument(prose)) if prose else None
+    reading = (sentences.statement(prose) if brief else sentences.argument(prose)) if prose else None
     if reading:
-        return Answer(reading.kind, reading.key, reading.final, reading.quantity, reading.option)
+        return _of(reading)
     opened = next((place for place in places if place.open and isinstance(place.value, str)), None)
     return _text(str(opened.value) if opened and len(str(opened.value)) > len(text) / 2 else text)
 
@@ -102,6 +102,10 @@ def _last_stated(places: Sequence[Place]) -> Answer | None:
     return words
 
 
+def _of(reading: Reading) -> Answer:
+    return Answer(reading.kind, reading.key, reading.final, reading.quantity, reading.option)
+
+
 def _text(text: str) -> Answer:
     return Answer("text", None, text.strip())
 
@@ -117,10 +121,10 @@ def _at(place: Place) -> Answer | None:
         block = finals.blocks(value)[0]
         return _document(value[: block.end], [block])
     line = value.strip().partition("\n")[0] if place.open else value.strip()
-    if not place.open and not values.plain(line):
+    if not place.open and not plain(line):
         return Answer("short", value.strip("\"'"), value)
-    reading = values.marked(line) if len(line) <= _BRIEF else values.literal(line)
-    return Answer(reading.kind, reading.key, reading.final, reading.quantity, reading.option) if reading else None
+    reading = sentences.marked(line) if len(line) <= _BRIEF else values.literal(line)
+    return _of(reading) if reading else None
 
 
 def _value(value: object) -> Answer | None:
@@ -129,7 +133,7 @@ def _value(value: object) -> Answer | None:
         return Answer("boolean", value, str(value).lower())
     if isinstance(value, int | float):
         reading = values.number(str(value))
-        return Answer("number", reading.key, reading.final, reading.quantity) if reading else None
+        return _of(reading) if reading else None
     try:
         return Answer("json", literals.freeze(value), str(value))
     except ValueError:

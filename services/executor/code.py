@@ -56,7 +56,7 @@ def tokens(text: str, language: str = "") -> tuple[str, ...]:
         elif kind == "string":
             found.append('"' + token.strip("\"'"))
         elif kind != "line":
-            opened += (token in "([{") - (token in ")]}")
+            opened += (match[0] in "([{") - (match[0] in ")]}")
             found.append(token)
         elif indented and opened <= 0:
             _begin_line(found, depths, len(token.expandtabs(4)) - 1)

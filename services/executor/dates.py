@@ -45,7 +45,8 @@ _FORMS: Final = tuple(
     )
 )
 _BEFORE: Final = re.compile(
-    r"(?:on |am |le |el |il |em |in )?(?:[^\W\d_]{2,4}\.,? |[^\W\d_]{2,8}(?:day|tag|di|nes|tes|les|ves|ado|ngo|woch|erdì|feira),? )?"
+    r"(?:on |am |le |el |il |em |in )?(?:[^\W\d_]{2,4}\.,? |"
+    r"[^\W\d_]{2,8}(?:day|tag|di|nes|tes|les|ves|ado|ngo|woch|erdì|feira),? )?"
     r"(?:the |der |den |dem )?",
     re.IGNORECASE,
 )

@@ -1,5 +1,7 @@
 """Where a text states its final answer: markers, boxes, JSON, fences."""
 
+# ruff: noqa: RUF001 - signs that look alike are what this is about
+
 from __future__ import annotations
 
 import re
@@ -53,13 +55,15 @@ _AFTER: Final = re.compile(
 )
 #: What stands before the word where it names a heading, or this answer among several.
 _BEFORE: Final = re.compile(
-    r"(?:^|\n|[.!?:。]\s{0,3}|[,;] )[#>*_\s\-\d.]{0,12}(?:(?:so|thus|hence|therefore|and),? )?(?:the |my |la |le |el |il |a |o |die |das |der )?"
+    r"(?:^|\n|[.!?:。]\s{0,3}|[,;] )[#>*_\s\-\d.]{0,12}(?:(?:so|thus|hence|therefore|and),? )?"
+    r"(?:the |my |la |le |el |il |a |o |die |das |der )?"
     r"(?:final |correct |right |best |overall |endgültige |richtige |最终|正确)?$",
     re.IGNORECASE,
 )
 #: What such words are followed by when they tell of the answer and not what it is.
 _TALK: Final = re.compile(
-    r"(?:correct|right|wrong|incorrect|as follows|below|given|provided|stated|shown|found|clear|based|not clear|in the|the number of|that)\b",
+    r"(?:correct|right|wrong|incorrect|as follows|below|given|"
+    r"provided|stated|shown|found|clear|based|not clear|in the|the number of|that)\b",
     re.IGNORECASE,
 )
 #: The first step of a way to an answer, where a heading said that a solution follows.
@@ -180,7 +184,7 @@ def _marked(text: str) -> Iterator[Place]:
         yield Place(at, text[at + 4 :])
 
 
-def _after(text: str, begin: int, end: int) -> Place | None:
+def _after(text: str, begin: int, end: int) -> Place | None:  # noqa: PLR0911 - a decision list, read top to bottom
     match = _AFTER.match(text, end)
     if not match:
         return None

@@ -1,5 +1,7 @@
 """Plain characters: one way to write what Unicode, Markdown and LaTeX write in many."""
 
+# ruff: noqa: RUF001 - signs that look alike are what this is about
+
 from __future__ import annotations
 
 import re
@@ -44,8 +46,11 @@ _STOP: Final = re.compile(r"(?<![.,;!])[.,;!]$")
 _ARTICLES: Final = frozenset({"the", "a", "an"})
 #: Words before a short answer that change nothing, once, at its beginning.
 _LEADING: Final = frozenset(
-    "in at on by from it its is thats der die das ein eine le la les l un une el los las il lo gli o os um uma"
-    " von im am".split()
+    re.findall(
+        r"\S+",
+        "in at on by from it its is thats der die das ein eine le la les l un une el los las il lo gli o os um "
+        "uma von im am",
+    )
 )
 _WORD: Final = re.compile(r"\w+")
 #: What makes a text a formula or a piece of data: there every sign counts.
@@ -72,7 +77,7 @@ def plain(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return what a short plain text is compared by: no case, accents, punctuation, articles; every sign of a formula."""
+    """Return what a short plain text is compared by: words without case, accents, articles; all signs of a formula."""
     text = text.strip()
     if _SYMBOLIC.search(text):
         return re.sub(r"\s+", "", text)

@@ -1,5 +1,7 @@
 """Numbers as people and models write them, with their units, as exact values."""
 
+# ruff: noqa: RUF001 - signs that look alike are what this is about
+
 from __future__ import annotations
 
 import re
@@ -7,51 +9,32 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from executor import units
+from executor import numerals, units
+from executor.numerals import BODY, SCALES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from executor.units import Unit
 
-#: Characters of one number: no answer has more, and exact arithmetic takes time.
-_MAX_DIGITS: Final = 400
 _MAX_EXPONENT: Final = 400
 #: Words that may follow a number as what is counted: `3 bolts in total`.
 _MAX_COUNTED: Final = 6
 
-# Groups of three with spaces come first: `1 234`. In the other form each separator stands between digits, so no part can
-# be shared in two ways, and matching is linear.
-_BODY: Final = r"(?:\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?![\d]|[.,]\d)|\d+(?:[.,'’]\d+)*|\.\d+)"
 _AMOUNT: Final = re.compile(
     rf"(?P<sign>[-+]?) ?(?P<currency>(?:US)?\$|[€£¥₹])? ?(?P<minus>-?)"
-    rf"(?:(?P<whole>\d+)(?: +and)?[ +]+(?=\d+/\d))?(?P<body>{_BODY})"
+    rf"(?:(?P<whole>\d+)(?: +and)?[ +]+(?=\d+/\d))?(?P<body>{BODY})"
     r"(?:[eE](?P<exponent>[-+]?\d{1,4})(?!\w)| ?[×x*] ?10\^?(?P<power>[-+]?\d{1,4}))?"
     r"(?: ?/ ?(?P<under>\d+)(?![\d/]))?"
 )
 _POWER: Final = re.compile(r"([-+]?)10\^([-+]?\d{1,3})")
 _HEDGE: Final = re.compile(
-    r"(?:therefore|thus|indeed|simply|actually|approximately|approx\.?|about|around|roughly|exactly|only|just|a total of|total of|etwa|ungefähr|rund|environ|"
-    r"aproximadamente|circa|约|[~≈])\s*",
+    r"(?:therefore|thus|indeed|simply|actually|approximately|approx\.?|about|around|roughly|exactly|only|just|"
+    r"a total of|total of|etwa|ungefähr|rund|environ|aproximadamente|circa|约|[~≈])\s*",
     re.IGNORECASE,
 )
 _MINUS: Final = re.compile(r"^(?:minus|negative) (?=\d)", re.IGNORECASE)
 _PERCENT: Final = re.compile(
     r"%|per ?cent\b(?!age)|prozent\b|pour cent\b|por ciento\b|per cento\b|por cento\b", re.IGNORECASE
 )
-_SCALES: Final = {
-    name: scale
-    for scale, names in {
-        10**2: "hundred hundert cent-fois",
-        10**3: "k thousand tausend mille mil mila",
-        10**4: "万 萬",
-        10**6: "million millions mn mio mio. millionen millón millones milione milioni milhão milhões",
-        10**8: "亿 億",
-        10**9: "billion billions bn mrd mrd. milliarde milliarden milliard milliards miliardo miliardi bilhão bilhões",
-        10**12: "trillion trillions tn",
-    }.items()
-    for name in names.split()
-}
 #: What makes a rate of an amount; those with a name of their own are units.
 _PER: Final = re.compile(r" ?(?:/|per\b|an? |each )")
 _LETTERS: Final = re.compile(r"[^\W\d_]+\.?")
@@ -61,23 +44,6 @@ _GOES_ON: Final = re.compile(
     r"\d|[-+*^=×<>:~|]|/ ?\d|\b(?:or|and|to|of|till|until|oder|und|bis|ou|et|o|y|e|through)\b", re.IGNORECASE
 )
 _JOINT: Final = re.compile(r",? (?:and |und |et |y |e )?|,")
-
-_ONES: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_SPELLED: Final = {word: value for value, word in enumerate(_ONES)} | {
-    word: 10 * value for value, word in enumerate(_TENS, 2)
-}
-_PARTS: Final = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fifth": 5, "fifths": 5}
-
-# Numbers in running text. It begins with a digit, whatever stands before: a search for one is many times faster.
-_IN_TEXT: Final = re.compile(
-    r"\d(?:\d{0,2}(?: \d{3})+(?:[.,]\d+)?(?!\d|[.,]\d)|\d*(?:[.,'’]\d+)*)(?P<rest>(?: ?/ ?(?P<under>\d+))?"
-    r"(?:(?P<percent> ?%)| (?P<scale>thousand|million|billion|trillion|Millionen|Milliarden|millones|millions)\b)?)"
-    r"(?P<glued>\w*)"  # taken, so that no digit of a long word is looked at twice
-)
 
 
 @dataclass(frozen=True)
@@ -101,38 +67,6 @@ class Quantity:
         if self.unit is None or other.unit is None:
             return self.value == other.value
         return self.key == other.key
-
-
-def decimal(written: str) -> Fraction | None:
-    """Return the value of digits with separators, in English or continental style; None when they make no number.
-
-    A single comma before exactly three digits groups them, a single point never does.
-    """
-    if len(written) > _MAX_DIGITS:
-        return None
-    if written.isdecimal():
-        return Fraction(int(written))
-    written = re.sub("[ '’]", "", written)
-    points, commas = written.count("."), written.count(",")
-    if points and commas:
-        last = max(written.rfind("."), written.rfind(","))
-        if written.count(written[last]) > 1:
-            return None
-        written = f"{re.sub('[.,]', '', written[:last])}.{written[last + 1 :]}"
-    elif commas == 1:
-        before, after = written.split(",")
-        grouped = len(after) == 3 and before != "0" and len(before) <= 3  # noqa: PLR2004 - digits of a group
-        written = before + after if grouped else f"{before}.{after}"
-    elif commas:
-        written = written.replace(",", "")
-    elif points > 1:
-        if any(len(group) != 3 for group in written.split(".")[1:]):  # noqa: PLR2004 - digits of a group
-            return None  # a version, an address
-        written = written.replace(".", "")
-    try:
-        return Fraction(written)
-    except ValueError:
-        return None
 
 
 def read(text: str) -> Quantity | None:
@@ -165,53 +99,26 @@ def leading(text: str) -> tuple[Quantity, str] | None:
     return (quantity, text[end:]) if quantity else None
 
 
-def in_text(text: str) -> Iterator[Fraction]:
-    """Yield every number of a running text."""
-    for match in _IN_TEXT.finditer(text):
-        begin = match.start()
-        before = text[max(0, begin - 2) : begin]
-        if (
-            match["glued"]
-            or before
-            and (before[-1].isalnum() or before[-1] in "._" or (before[-1] in "-−" and before[0].isalpha()))
-        ):
-            continue  # of a name, a version: `v2`, `COVID-19`
-        value = decimal(text[begin : match.start("rest")])
-        if value is None:
-            continue
-        if match["under"]:
-            under = decimal(match["under"])
-            if not under:
-                continue
-            value /= under
-        if match["percent"]:
-            value /= 100
-        elif match["scale"]:
-            value *= _SCALES[match["scale"].lower()]
-        negative = before.endswith(("-", "−")) and not before[0].isalnum()
-        yield -value if negative else value
-
-
 def _amount(text: str) -> tuple[Fraction, str, int] | None:
     """Read the number at the beginning: value, currency sign, and where it ends."""
     if match := _POWER.match(text):
         value = Fraction(10) ** int(match[2])
         return (-value if match[1] == "-" else value), "", match.end()
     match = _AMOUNT.match(text)
-    value = decimal(match["body"]) if match else None
-    if match is None or value is None:
+    read_value = numerals.decimal(match["body"]) if match else None
+    if match is None or read_value is None:
         return None
     exponent = int(match["exponent"] or match["power"] or 0)
     if abs(exponent) > _MAX_EXPONENT:
         return None
-    value *= Fraction(10) ** exponent
+    value = read_value * Fraction(10) ** exponent
     if match["under"]:
-        under = decimal(match["under"])
+        under = numerals.decimal(match["under"])
         if not under:
             return None
         value /= under
     if match["whole"]:
-        value += decimal(match["whole"]) or 0
+        value += numerals.decimal(match["whole"]) or 0
     negative = (match["sign"] == "-") != (match["minus"] == "-")
     return (-value if negative else value), match["currency"] or "", match.end()
 
@@ -243,7 +150,7 @@ def _scale(word: str, *, attached: bool, money: bool) -> int | None:
         return 10**6 if word == "M" else 10**9
     if word.lower() == "k" and not attached:
         return None  # kelvins
-    return _SCALES.get(word.lower())
+    return SCALES.get(word.lower())
 
 
 def _only_counts(rest: str) -> bool:
@@ -254,21 +161,12 @@ def _only_counts(rest: str) -> bool:
 
 
 def _spelled(text: str) -> Quantity | None:
-    """Read a small number in English words: `forty-two`, `one hundred and five`, `three quarters`."""
+    """Read a number in words, and at most one word that it counts."""
     words = text.lower().replace("-", " ").split(maxsplit=8)
-    total, used = 0, 0
-    for word in words:
-        if word in _SPELLED and (not used or total % 100 == 0 or (total % 10 == 0 and _SPELLED[word] < 10)):  # noqa: PLR2004
-            total += _SPELLED[word]
-        elif word == "hundred" and 0 < total < 10:  # noqa: PLR2004 - digits
-            total *= 100
-        elif not (word == "and" and total and total % 100 == 0):
-            break
-        used += 1
-    value, rest = Fraction(total), words[used:]
-    if rest and rest[0] in _PARTS and (used or len(rest) == 1):
-        value, rest = Fraction(total if used else 1, _PARTS[rest[0]]), rest[1:]
-    elif not used:
+    found = numerals.spelled(words)
+    if found is None:
         return None
+    value, used = found
+    rest = words[used:]
     quantity, left = _with_unit(value, "", " " + " ".join(rest))
     return quantity if quantity and (quantity.unit or len(rest) <= 1) and _only_counts(left) else None

@@ -16,8 +16,8 @@ class Unit:
     offset: Fraction = Fraction(0)
 
 
-# Names as they are written, longest words first in the reader's hands. Where a symbol means several things, the one that
-# stands after a number in an answer: `m` is metres, `h` hours. Months and years are no number of days.
+# Where a symbol means several things, the one that stands after a number in an answer: `m` is metres, `h` hours. Months
+# and years are no number of days.
 _TABLE: Final = {
     "length": {
         "1": "m metre metres meter meters metro metros metri mètre mètres 米 メートル",

@@ -1,13 +1,16 @@
 """What a text in prose states: its words, numbers, names, and what it denies."""
 
+# ruff: noqa: RUF001 - signs that look alike are what this is about
+
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from executor import dates, quantities
+from executor import dates, numerals
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -35,24 +38,36 @@ _CONTRAST: Final = re.compile(
     r"(?:,| and| rather than| instead of)(?: and| but)? (?:not|nicht|pas|no|não|non) [^,.;:]{1,60}"
 )
 _NOT: Final = frozenset(
-    "not no never cannot cant nor neither without none nobody nothing isn't aren't wasn't weren't don't doesn't didn't "
-    "can't couldn't won't wouldn't shouldn't haven't hasn't nicht kein keine keinen keiner nie pas jamais aucun nunca não "
-    "nem ningún ninguna nessun nessuna non".split()
+    re.findall(
+        r"\S+",
+        "not no never cannot cant nor neither without none nobody nothing isn't aren't wasn't weren't don't "
+        "doesn't didn't can't couldn't won't wouldn't shouldn't haven't hasn't nicht kein keine keinen keiner nie "
+        "pas jamais aucun nunca não nem ningún ninguna nessun nessuna non",
+    )
 )
 #: Words that carry no answer.
 _STOP: Final = (
     frozenset(
-        "a an the is are was were be been of in on at to for and or but by with as it its this that these those from which "
-        "who what when where there their his her he she they we you i so also can will would has have had do does did if "
-        "than then such more most any all some may might should could very just only both each other into about because "
-        "answer final result therefore thus hence der die das ein eine und ist sind im den dem von zu mit auf für des "
-        "le la les un une et est sont de du des en à au aux pour que qui il elle el los las y es son del por para con se "
-        "lo gli i e è della di da o os as um uma do dos em no na nos nas não são não".split()
+        re.findall(
+            r"\S+",
+            "a an the is are was were be been of in on at to for and or but by with as it its this that these those "
+            "from which who what when where there their his her he she they we you i so also can will would has have "
+            "had do does did if than then such more most any all some may might should could very just only both each "
+            "other into about because answer final result therefore thus hence der die das ein eine und ist sind im "
+            "den dem von zu mit auf für des le la les un une et est sont de du des en à au aux pour que qui il elle "
+            "el los las y es son del por para con se lo gli i e è della di da o os as um uma do dos em no na nos nas "
+            "não são não",
+        )
     )
     | _NOT
 )
 #: Two of these are German, where every noun has a capital.
-_GERMAN: Final = frozenset("der die das den dem ein eine und ist mit von zu bei nicht".split())
+_GERMAN: Final = frozenset(
+    re.findall(
+        r"\S+",
+        "der die das den dem ein eine und ist mit von zu bei nicht",
+    )
+)
 _STOP_STEMS: Final = {"", *(word[:_STEM] for word in _STOP)}
 _PREFIXES: Final = ("un", "in", "im", "ir", "il", "dis", "non")
 
@@ -61,8 +76,8 @@ _PREFIXES: Final = ("un", "in", "im", "ir", "il", "dis", "non")
 class Wording:
     """The comparable parts of a text in prose."""
 
-    #: Stems of the words that carry meaning; of text without spaces every two signs that stand together; where there are
-    #: none, all that stands between spaces.
+    #: Stems of the words that carry meaning; of text without spaces every two signs that stand together; where there
+    #: are none, all that stands between spaces.
     words: AbstractSet[str]
     #: Every number, and of a statement every date.
     facts: AbstractSet[Fraction | str]
@@ -112,7 +127,7 @@ def read(text: str) -> Wording:
         for found_date, begin, end in dates.in_text(text):
             facts.add(found_date)
             rest = f"{rest[:begin]}{' ' * (end - begin)}{rest[end:]}"
-    facts.update(islice(quantities.in_text(rest), _MAX_FACTS))
+    facts.update(islice(numerals.in_text(rest), _MAX_FACTS))
     if not brief:
         found = [word.strip(_AROUND) for word in (*found[:_CLAIM], ".", *found[-_CLAIM:])]
     denied, asserted = _polarity(found)
@@ -134,7 +149,7 @@ def overlap(left: AbstractSet[str], right: AbstractSet[str]) -> float:
     shared = len(left & right)
     if not shared:
         return float(left == right)
-    return shared / (len(left) * len(right)) ** 0.5
+    return shared / math.sqrt(len(left) * len(right))
 
 
 def similarity(left: str, right: str) -> float:

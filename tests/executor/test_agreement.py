@@ -1,7 +1,10 @@
 """Which answers say the same, and how large the largest group is."""
 
+# ruff: noqa: RUF001 - signs that look alike are what this is about
+
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING
@@ -295,13 +298,13 @@ def test_another_measure_decides_between_texts_and_only_there(lab: Lab) -> None:
 
 def test_a_vote_over_the_records_of_several_models_finds_the_majority(lab: Lab) -> None:
     said = [
-        '```json\n{\n    "reasoning": "Half of 2 bolts is 1 bolt.\nTherefore the total is 2 + 1 = 3.",\n    "answer": "3"\n}\n```',
-        'Let us see.\n\n```json\n{"reasoning": "2 + 1 = 3", "answer": "3 bolts"}\n```\n\nThe final answer is 3 bolts in total.',
+        '```json\n{\n  "reasoning": "Half of 2 bolts is 1 bolt.\nTherefore 2 + 1 = 3.",\n  "answer": "3"\n}\n```',
+        'Well:\n\n```json\n{"reasoning": "2 + 1 = 3", "answer": "3 bolts"}\n```\n\nThe final answer is 3 bolts in total.',
         r'{"reasoning": "With \(w = 2/2\) we get \(2 + w = 3\).", "answer": "3.0"}',
-        "The robe takes 2 bolts of blue fibre and half that much white fibre.\n\nWhite: 2 / 2 = 1\n\nTotal: 2 + 1 = 3\n\n#### 3",
+        "It takes 2 bolts of blue fibre and half as much white.\n\nWhite: 2 / 2 = 1\n\nTotal: 2 + 1 = 3\n\n#### 3",
         r"Blue is $2$, white is $\frac{2}{2} = 1$. Adding up, we get $\boxed{3}$ bolts.",
         '{"reasoning": "2 bolts, and half of it again, that is 2 + 2 / 2 = 4.", "answer": "4"}',
-        "It takes twice as much white fibre as blue fibre. So the robe takes 6 bolts of fibre in total, 2 blue ones and white ones.",
+        "It takes twice as much white fibre as blue fibre. So the robe takes 6 bolts in total, 2 blue ones and 4 white ones.",
     ]
     found = agreement.cluster(replies(lab, *said))
     assert {reply.stage for reply in found.groups[0]} == {0, 1, 2, 3, 4}
@@ -329,5 +332,5 @@ def test_agreement_lies_between_one_part_and_all_and_does_not_depend_on_order(
 @given(answered=REPLIES)
 def test_what_answers_remember_of_their_words_changes_nothing(lab: Lab, answered: list[tuple[str, float]]) -> None:
     given_replies = replies(lab, *(text for text, _ in answered), qualities=[quality for _, quality in answered])
-    plain = Measure(lambda left, right: agreement.LEXICAL.similarity(left, right), agreement.LEXICAL.threshold)
+    plain = Measure(partial(agreement.LEXICAL.similarity), agreement.LEXICAL.threshold)
     assert agreement.cluster(given_replies, plain) == agreement.cluster(given_replies)

@@ -1,5 +1,7 @@
 """What is read out of an answer, and that no text makes reading slow or fail."""
 
+# ruff: noqa: RUF001 - signs that look alike are what this is about
+
 from __future__ import annotations
 
 import json
@@ -240,7 +242,8 @@ def test_json_reads_the_same_however_it_is_laid_out(value: object) -> None:
 )
 def test_a_long_text_is_read_in_linear_time(filler: str) -> None:
     # Of a text that is cut to its ends, reading and comparing take as long as of a text of that size; below it, eight
-    # times the text may take eight times as long, and some more for the clock. Quadratic reading takes 64 times as long.
+    # times the text may take eight times as long, and some more for the clock. Quadratic reading takes 64 times as
+    # long.
     def seconds(size: int) -> float:
         text = filler * (size // len(filler))
         best = float("inf")

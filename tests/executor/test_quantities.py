@@ -1,5 +1,7 @@
 """Numbers, units and dates, as answers give them."""
 
+# ruff: noqa: RUF001 - signs that look alike are what this is about
+
 from __future__ import annotations
 
 from fractions import Fraction
