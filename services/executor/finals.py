@@ -19,6 +19,8 @@ _MAX_BOX: Final = 2_000
 _MAX_NEXT: Final = 4_000
 #: Characters before a marker that tell whether it begins a sentence.
 _WINDOW: Final = 40
+#: Characters of a text's beginning and end in which rarer markers are looked for.
+_REGION: Final = 800
 #: Characters of a text's end in which a marker counts wherever it stands.
 _LATE: Final = 400
 
@@ -46,7 +48,6 @@ _WORDS: Final = (
     "回答",
     "答",
 )
-_ASCII_WORDS: Final = tuple(word for word in _WORDS if word.isascii())
 _AFTER: Final = re.compile(
     r"s?(?: (?:to|of|for|à|auf) [^\n:.=]{1,60}?)?[ \t]{0,3}[*_`)]{0,3}[ \t]{0,3}"
     r"(?:(?P<sign>[:：=]+)|(?P<verb>\b(?:is|are|ist|lautet|est|es|is that|é|è|will be|would be)\b|是|は|为|為)[:：]?)"
@@ -171,10 +172,10 @@ def _marked(text: str) -> Iterator[Place]:
     lowered = text.lower()
     if len(lowered) != len(text):
         lowered = text  # a letter whose small form is two: places would shift
-    for word in _ASCII_WORDS if lowered.isascii() else _WORDS:
-        at = len(text)
+    for word, end in _searched(len(lowered)):
+        at = end
         for _ in range(_MAX_PLACES):
-            at = lowered.rfind(word, 0, at)
+            at = lowered.rfind(word, max(0, end - _REGION) if word != _WORDS[0] else 0, at)
             if at < 0:
                 break
             if place := _after(text, at, at + len(word)):
@@ -182,6 +183,14 @@ def _marked(text: str) -> Iterator[Place]:
     at = text.rfind("####")
     if at >= 0 and "\n" not in text[at:].strip():
         yield Place(at, text[at + 4 :])
+
+
+def _searched(size: int) -> Iterator[tuple[str, int]]:
+    """Yield which word is looked for before which place: the first anywhere, the others where answers begin and end."""
+    for word in _WORDS:
+        yield word, size
+        if word != _WORDS[0] and size > _REGION:
+            yield word, min(_REGION, size - _REGION)
 
 
 def _after(text: str, begin: int, end: int) -> Place | None:  # noqa: PLR0911 - a decision list, read top to bottom

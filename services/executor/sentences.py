@@ -19,10 +19,13 @@ _MARKED_WORDS: Final = 10
 _COMPLEMENT_WORDS: Final = 5
 #: Characters after a number that tell whether it stands for itself.
 _LOOK: Final = 30
+#: Characters of a longer text's end that are read.
+_CONCLUSION: Final = 300
 #: Characters of a short answer in a script without spaces.
 _SHORT_CJK: Final = 14
 
 
+_OPTION_LETTER: Final = re.compile(r"\b[A-J]\b")
 _CHOSEN: Final = re.compile(
     r"(?:\b(?i:choose|pick|select|option|choice|with) (?:is |(?i:option ))?\(?([A-HJ])\)?(?![\w'])|"
     r"^\(?([A-J])\)? is (?:the )?(?:correct|right|best|true)\b)",
@@ -123,7 +126,7 @@ def argument(text: str) -> Reading | None:
     if found := opening(first):
         return found
     last = text[text.rfind("\n") + 1 :] if "\n" in text else text
-    last = last[-400:]
+    last = last[-_CONCLUSION:]
     if len(last) <= 60 and (found := value(plain(last))):  # noqa: PLR2004 - a line that is nothing but the value
         return found
     sentence = _last_sentence(last)
@@ -144,7 +147,7 @@ def _parts(text: str) -> list[str]:
 
 def _chosen(line: str) -> Reading | None:
     """Read which option a sentence chooses."""
-    found = list(_CHOSEN.finditer(line))
+    found = list(_CHOSEN.finditer(line)) if _OPTION_LETTER.search(line) else []
     return Reading("choice", found[-1][1] or found[-1][2], line.strip()) if found else None
 
 

@@ -23,7 +23,7 @@ _STEM: Final = 6
 #: Words after a negation that it denies.
 _REACH: Final = 2
 #: Words around a text's first and last words in which a long text says what it holds for true.
-_CLAIM: Final = 30
+_CLAIM: Final = 20
 
 #: Numbers of a text that are compared.
 _MAX_FACTS: Final = 200
@@ -31,6 +31,9 @@ _MAX_FACTS: Final = 200
 _WORD: Final = re.compile(r"\w[\w'’]*")
 #: What stands around a word.
 _AROUND: Final = ".,;:!?()[]{}\"'*_`#<>“”‘’«»…–-。，、！？：；（）「」"
+#: Signs that stand in many texts whose letters are plain.
+_SIGNS: Final = (("’", "'"), ("—", " "), ("–", " "), ("“", " "), ("”", " "), ("…", " "), ("•", " "))
+_SPACED: Final = str.maketrans(dict.fromkeys('.,;:!?()[]{}"*_`#<>-/|=+', " "))
 _CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 _CJK_NOT: Final = re.compile(r"不|没|沒|未|无|無|非|ない|ません")
 #: A contrast denies what was not said: `Canberra, not Sydney`.
@@ -41,7 +44,8 @@ _NOT: Final = frozenset(
     re.findall(
         r"\S+",
         "not no never cannot cant nor neither without none nobody nothing isn't aren't wasn't weren't don't "
-        "doesn't didn't can't couldn't won't wouldn't shouldn't haven't hasn't nicht kein keine keinen keiner nie "
+        "doesn't didn't can't couldn't won't wouldn't shouldn't haven't hasn't "
+        "hadn't mustn't needn't ain't nicht kein keine keinen keiner nie "
         "pas jamais aucun nunca não nem ningún ninguna nessun nessuna non",
     )
 )
@@ -111,11 +115,12 @@ def read(text: str) -> Wording:
     if brief:
         text = _CONTRAST.sub(" ", text)
     lowered = text.lower()
-    # A long text is split at spaces, which takes half the time of finding words.
-    found = _WORD.findall(lowered) if brief else lowered.replace("-", " ").replace("/", " ").replace("—", " ").split()
-    # One set only: tables of this size are what the allocator gives back and fetches again.
-    stems = {part.strip(_AROUND)[:_STEM] for part in found}
-    runs = [] if text.isascii() else [run for part in found if not part.isascii() for run in _CJK.findall(part)]
+    if not lowered.isascii():
+        for sign, by in _SIGNS:
+            lowered = lowered.replace(sign, by)
+    found = _WORD.findall(lowered) if brief else _split(lowered)
+    stems = {word[:_STEM] for word in set(found)}
+    runs = [] if lowered.isascii() else [run for part in found if not part.isascii() for run in _CJK.findall(part)]
     if runs:
         spaced = _CJK.sub(" ", lowered)
         stems = {word[:_STEM] for word in _WORD.findall(spaced)}
@@ -129,7 +134,7 @@ def read(text: str) -> Wording:
             rest = f"{rest[:begin]}{' ' * (end - begin)}{rest[end:]}"
     facts.update(islice(numerals.in_text(rest), _MAX_FACTS))
     if not brief:
-        found = [word.strip(_AROUND) for word in (*found[:_CLAIM], ".", *found[-_CLAIM:])]
+        found = [*found[:_CLAIM], "", *found[-_CLAIM:]]
     denied, asserted = _polarity(found)
     if runs and brief:
         side = denied if _CJK_NOT.search(text) else asserted
@@ -157,6 +162,13 @@ def similarity(left: str, right: str) -> float:
     return overlap(read(left).words, read(right).words)
 
 
+def _split(lowered: str) -> list[str]:
+    """Split a long text into words: several times faster than finding them, and nearly the same."""
+    if lowered.isascii():
+        return lowered.translate(_SPACED).split()
+    return [word.strip(_AROUND) for word in lowered.replace("-", " ").replace("/", " ").split()]
+
+
 def _pairs(run: str) -> list[str]:
     return [run[at : at + 2] for at in range(len(run) - 1)] or [run]
 
@@ -167,7 +179,7 @@ def _names(text: str) -> set[str]:
 
 def _polarity(words: list[str]) -> tuple[set[str], set[str]]:
     """Split the words that carry meaning into those that a negation reaches, and the others."""
-    if _NOT.isdisjoint(words) and not any("n't" in word or "n’t" in word for word in words):
+    if _NOT.isdisjoint(words):
         return set(), set(words) - _STOP - {""}
     denied: set[str] = set()
     asserted: set[str] = set()
@@ -175,7 +187,7 @@ def _polarity(words: list[str]) -> tuple[set[str], set[str]]:
     for word in words:
         if not word:
             reach = 0
-        elif word in _NOT or word.endswith(("n't", "n’t")):
+        elif word in _NOT:
             reach = _REACH
         elif word not in _STOP:
             (denied if reach else asserted).add(word)

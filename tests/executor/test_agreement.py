@@ -280,18 +280,13 @@ def test_another_measure_decides_between_texts_and_only_there(lab: Lab) -> None:
         asked.append((left, right))
         return 0.9
 
-    texts = [
-        BLUE_SKY,
-        CHATTER,
-        OTHER_BLUE_SKY,
-        "1945",
-        "1918",
-        "The mushroom is safe to eat.",
-        "It is not safe to eat.",
-    ]
-    found = agreement.cluster(replies(lab, *texts), Measure(similarity, 0.8))
-    assert [BLUE_SKY, CHATTER, OTHER_BLUE_SKY] in [sorted(group, key=texts.index) for group in groups_of(found)]
-    assert ["1945"] in groups_of(found)
+    alike = [BLUE_SKY, CHATTER, OTHER_BLUE_SKY, "You can eat the mushroom raw without any danger."]
+    apart = ["1945", "1918", "You can't eat the mushroom raw without any danger."]
+    found = agreement.cluster(replies(lab, *alike, *apart), Measure(similarity, 0.8))
+    assert {frozenset(group) for group in groups_of(found)} == {
+        frozenset(alike),
+        *(frozenset({text}) for text in apart),
+    }
     assert not any({"1945", "1918"} & set(pair) for pair in asked)
     assert len(asked) == len({frozenset(pair) for pair in asked}), "a pair was measured twice"
 
@@ -299,12 +294,12 @@ def test_another_measure_decides_between_texts_and_only_there(lab: Lab) -> None:
 def test_a_vote_over_the_records_of_several_models_finds_the_majority(lab: Lab) -> None:
     said = [
         '```json\n{\n  "reasoning": "Half of 2 bolts is 1 bolt.\nTherefore 2 + 1 = 3.",\n  "answer": "3"\n}\n```',
-        'Well:\n\n```json\n{"reasoning": "2 + 1 = 3", "answer": "3 bolts"}\n```\n\nThe final answer is 3 bolts in total.',
+        '```json\n{"reasoning": "2 + 1 = 3", "answer": "3 bolts"}\n```\n\nThe final answer is 3 bolts in total.',
         r'{"reasoning": "With \(w = 2/2\) we get \(2 + w = 3\).", "answer": "3.0"}',
         "It takes 2 bolts of blue fibre and half as much white.\n\nWhite: 2 / 2 = 1\n\nTotal: 2 + 1 = 3\n\n#### 3",
         r"Blue is $2$, white is $\frac{2}{2} = 1$. Adding up, we get $\boxed{3}$ bolts.",
         '{"reasoning": "2 bolts, and half of it again, that is 2 + 2 / 2 = 4.", "answer": "4"}',
-        "It takes twice as much white fibre as blue fibre. So the robe takes 6 bolts in total, 2 blue ones and 4 white ones.",
+        "It takes twice as much white fibre as blue. So the robe takes 6 bolts in total, 2 blue and 4 white ones.",
     ]
     found = agreement.cluster(replies(lab, *said))
     assert {reply.stage for reply in found.groups[0]} == {0, 1, 2, 3, 4}
