@@ -69,6 +69,8 @@ def read(text: str) -> Answer:
 
 def _read(text: str) -> Answer:
     fenced = finals.blocks(text) if "```" in text else []
+    if len(fenced) == 1 and fenced[0].language in code.PROSE and fenced[0].end - fenced[0].begin == len(text.strip()):
+        text, fenced = fenced[0].body, []
     # 1. What is marked as the answer, the last one first; a marker before mere prose is one among sentences.
     places = finals.places(text, fenced)
     if found := _last_stated(places[:_MAX_PLACES]):

@@ -56,7 +56,7 @@ _AFTER: Final = re.compile(
 )
 #: What stands before the word where it names a heading, or this answer among several.
 _BEFORE: Final = re.compile(
-    r"(?:^|\n|[.!?:。]\s{0,3}|[,;] )[#>*_\s\-\d.]{0,12}(?:(?:so|thus|hence|therefore|and),? )?"
+    r"(?:^|\n|[.!?:。]\s{0,3}|[,;] |[、，])[#>*_\s\-\d.]{0,12}(?:(?:so|thus|hence|therefore|and),? )?"
     r"(?:the |my |la |le |el |il |a |o |die |das |der )?"
     r"(?:final |correct |right |best |overall |endgültige |richtige |最终|正确)?$",
     re.IGNORECASE,

@@ -140,7 +140,7 @@ def _with_unit(value: Fraction, currency: str, rest: str) -> tuple[Quantity | No
         if unit and not (name in {"in", "A", "an"} and len(words) > count):  # `5 in total` is no length
             left = rest[rest.find(words[count - 1]) + len(words[count - 1].rstrip(",")) :].strip(".")
             return Quantity(value, None if _PER.match(left) else unit), left
-    if attached and rest[0].isalnum():
+    if attached and rest[0].isalnum() and rest[0] < "\u3040":  # of a script whose words are not set apart
         return None, rest  # `5x`, `v2`, `3rd`
     return Quantity(value), rest
 

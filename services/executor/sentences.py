@@ -25,6 +25,8 @@ _CONCLUSION: Final = 300
 _SHORT_CJK: Final = 14
 
 
+#: The mark of a list before an answer, and a Japanese copula after it.
+_AROUND: Final = re.compile(r"^[-•] (?=\D)|(?:です|である|でした)$")
 _OPTION_LETTER: Final = re.compile(r"\b[A-J]\b")
 _CHOSEN: Final = re.compile(
     r"(?:\b(?i:choose|pick|select|option|choice|with) (?:is |(?i:option ))?\(?([A-HJ])\)?(?![\w'])|"
@@ -74,7 +76,7 @@ _EQUALS: Final = re.compile(r".*(?<![<>!=])[=≈]", re.DOTALL)
 
 def marked(line: str) -> Reading | None:
     """Read a line that stands after a marker; None when it is prose."""
-    text = plain(line)
+    text = _AROUND.sub("", plain(line))
     if not text:
         return None
     set_off = _SET_OFF.match(line)
@@ -154,7 +156,7 @@ def _chosen(line: str) -> Reading | None:
 def _only_number(text: str) -> Reading | None:
     """Read the only number that a sentence states."""
     found = set(numerals.in_text(text))
-    if len(found) != 1 or _FORMULA.search(text):
+    if len(found) != 1 or _FORMULA.search(text) or _SUBORDINATE.search(text):
         return None
     (only,) = found
     match = re.search(r"[$€£]?\d", text)
@@ -176,8 +178,8 @@ def _leading(text: str) -> Reading | None:
 
 def _ending(sentence: str) -> Reading | None:
     """Read the value with which a sentence ends: after an equals sign, a colon, or `is`."""
-    if match := _EQUALS.match(sentence):
-        return number(sentence[match.end() :])
+    if _EQUALS.match(sentence):
+        return number(sentence.replace("≈", "="))
     _, colon, after = sentence.rpartition(": ")
     if colon and (found := value(after)):
         return found
@@ -197,7 +199,7 @@ def _last_sentence(text: str) -> str:
 def _complement(sentence: str) -> Reading | None:
     """Read what a plain sentence says that something is: `The capital of France is Paris`."""
     if match := _CJK_COPULA.fullmatch(sentence):
-        return _few(match["rest"])
+        return value(match["rest"]) or _few(match["rest"])
     places = list(_COPULA.finditer(sentence))
     if len(places) != 1 or _SUBORDINATE.search(sentence):
         return None

@@ -38,8 +38,8 @@ REASON: Final = re.compile(
     r"(?:,? (?:because|since|weil|denn|parce que|car|porque|perché|where|which|as) |; |"
     r", (?:da|as|so) |[.!。] ?(?=[A-Z\u4e00-\u9fff])).*"
 )
-#: Signs of program text or data before an equals sign.
-_DATA: Final = re.compile(r"[;{}\"'<>\[\]]")
+#: Signs of program text, of data, or of several equations before an equals sign.
+_DATA: Final = re.compile(r"[;{}\"'<>\[\]]|=[^=]*(?:, | and | or )")
 
 
 @dataclass(frozen=True)
