@@ -90,10 +90,10 @@ class Run:
     async def compare(self, replies: Sequence[Reply]) -> agreement.Clusters:
         """Group replies that say the same."""
         measure = agreement.LEXICAL
-        if self._measure is not None and len(replies) > 1:
+        if self._measure is not None and len(replies) > 1 and (texts := agreement.to_measure(replies)):
             try:
                 async with asyncio.timeout(min(_MEASURE_S, self.remaining_s())):
-                    measure = await self._measure([reply.text for reply in replies])
+                    measure = await self._measure(texts)
             except (CallError, TimeoutError):
                 self._measure = None  # once is enough
                 self.degrade("compare", "unavailable", "", "compared the answers by their words")
