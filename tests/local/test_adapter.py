@@ -41,12 +41,13 @@ async def test_a_local_model_answers_in_pieces_what_it_answers_as_a_whole(servic
 
 
 async def test_who_stops_listening_frees_the_model_for_those_who_wait(service: Service) -> None:
+    heard = asyncio.Event()
     long = replace(REQUEST, messages=(Message("user", "Tell a long story."),), max_tokens=900)
     async with session(aiohttp.UnixConnector(str(service.socket))) as client, asyncio.timeout(60):
         provider = OpenAICompatible(client, "http://local/v1", None)
         for _ in range(4):
-            heard = asyncio.Event()
-            call = asyncio.create_task(provider.chat(long, lambda _, heard=heard: heard.set()))
+            heard.clear()
+            call = asyncio.create_task(provider.chat(long, lambda _: heard.set()))
             await heard.wait()
             waiting = [asyncio.create_task(provider.chat(REQUEST)) for _ in range(2)]
             call.cancel()
