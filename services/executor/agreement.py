@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from executor import answers
@@ -31,6 +32,7 @@ _QUALIFIERS: Final = frozenset(
         "not no north south east west northern southern eastern western new upper lower anti non",
     )
 )
+_WORD: Final = re.compile(r"\w+(?:[-.'’]\w+)*")  # noqa: RUF001 - an apostrophe, too
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,16 @@ def _same_texts(left: Answer, right: Answer, measure: Measure) -> bool:
         return False
     if one.brief and other.brief and one.names - _all(other) and other.names - _all(one):
         return False  # Canberra and Sydney, in however similar sentences
+    if one.brief and other.brief and _replaced(left.final, right.final):
+        return False
     return _likeness(left, right, measure) >= measure.threshold
+
+
+def _replaced(left: str, right: str) -> bool:
+    """Tell whether two sentences are one sentence in which a few words stand for others: model a, model b."""
+    pairs = list(zip_longest(_WORD.findall(left.lower()), _WORD.findall(right.lower())))
+    differing = [pair for pair in pairs if pair[0] != pair[1]]
+    return bool(differing) and None not in pairs[-1] and 2 * len(differing) <= len(pairs)
 
 
 def _all(said: Wording) -> AbstractSet[str]:

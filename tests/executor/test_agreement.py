@@ -113,6 +113,8 @@ DIFFERENT = [
     ("391", "The answer is 381."),
     ("17 * 23 = 391", "17 * 23 = 381"),
     ("1,000", "10000"),
+    ("I am model a and I say x", "I am model b and I say y"),
+    ("I take it to be gpt-5.2, for reasons of my own.", "I take it to be claude-opus-4-5, for reasons of my own."),
     ("50%", "50"),
     ("50%", "5"),
     ("1/2", "0.25"),
