@@ -54,6 +54,8 @@ class Quantity:
     value: Fraction
     #: None when none was written, or one that measures nothing: 3 apples.
     unit: Unit | None = None
+    #: Written with a percent sign: 50 % has the value 1/2, and may be what others write as 50.
+    percent: bool = False
 
     @property
     def key(self) -> Fraction | tuple[Fraction, str]:
@@ -65,7 +67,9 @@ class Quantity:
     def equals(self, other: Quantity) -> bool:
         """Tell whether both are the same amount; a missing unit is any."""
         if self.unit is None or other.unit is None:
-            return self.value == other.value
+            share, bare = (self, other) if self.percent else (other, self)
+            unmarked = share.percent and not bare.percent and bare.unit is None
+            return share.value == bare.value or (unmarked and 100 * share.value == bare.value)
         return self.key == other.key
 
 
@@ -128,7 +132,7 @@ def _with_unit(value: Fraction, currency: str, rest: str) -> tuple[Quantity | No
     attached = bool(rest) and not rest[0].isspace()
     rest = rest.lstrip()
     if match := _PERCENT.match(rest):
-        return Quantity(value / 100), rest[match.end() :].strip()
+        return Quantity(value / 100, percent=True), rest[match.end() :].strip()
     if (match := _LETTERS.match(rest)) and (scale := _scale(match[0], attached=attached, money=bool(currency))):
         value, rest, attached = value * scale, rest[match.end() :].strip(), False
     if currency:
