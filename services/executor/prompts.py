@@ -88,10 +88,10 @@ _SOLVE: Final = """\
 {known}
 Answer only this, briefly and completely."""
 
+# Also where the strings stand within the task itself: a short order in the place of a number is still an order.
 _KNOWN: Final = """
-What other assistants found out, as JSON strings. {data}
-{answers}
-"""
+What other assistants found out is given as JSON strings. {data}
+{answers}"""
 
 _SYNTHESIZE: Final = """\
 The task of the conversation above was split into parts, and assistants worked on them. The parts and their answers \
@@ -150,14 +150,10 @@ def decompose_again(asked: Sequence[Message], reply: str, why: str) -> tuple[Mes
 
 def solve(node: Node, answers: Mapping[str, str]) -> tuple[Message, ...]:
     """Return the request to work on one part, with the answers of the parts that it needs put where it names them."""
-    task, rest = node.task, []
-    for need in node.needs:
-        answer = _quoted(answers[need][:_KNOWN_CHARS])
-        if f"${need}" in task:
-            task = node.substitute(task, need, answer)
-        else:
-            rest.append(f"Part {need}: {answer}")
-    known = _KNOWN.format(data=_DATA, answers="\n".join(rest)) if rest else ""
+    quoted = {need: _quoted(answers[need][:_KNOWN_CHARS]) for need in node.needs}
+    task, named = node.substitute(quoted)
+    rest = [f"Part {need}: {answer}\n" for need, answer in quoted.items() if need not in named]
+    known = _KNOWN.format(data=_DATA, answers="".join(rest)) if quoted else ""
     return (Message("user", _SOLVE.format(task=task, known=known)),)
 
 
