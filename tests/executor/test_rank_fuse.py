@@ -333,16 +333,16 @@ def test_when_every_call_is_made_twice_there_are_still_no_more_than_sixteen(lab:
 
 ESSAYS = [
     (
-        "Markets reward patience because prices swing around value, and whoever sells in panic hands gains to those who "
-        "waited, so long horizons favour calm owners of broad funds over nervous traders who chase headlines every week."
+        "Markets reward patience because prices swing around value, and whoever sells in panic hands gains to "
+        "those who waited: long horizons favour calm owners of broad funds over nervous traders."
     ),
     (
         "Bake sourdough at high heat with steam during twenty minutes, then vent your oven; flour strength, hydration, "
-        "fermentation time and a ripe starter decide whether crumb opens or collapses into gummy disappointment overnight."
+        "fermentation time and a ripe starter decide whether crumb opens or collapses overnight."
     ),
     (
         "Whales breathe air yet dive kilometres deep; their muscles store oxygen, hearts slow down, lungs fold under "
-        "pressure, and blood leaves limbs, which lets them hunt giant squid through darkness before surfacing again."
+        "pressure, and blood leaves limbs, which lets them hunt squid in darkness."
     ),
 ]
 
