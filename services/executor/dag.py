@@ -109,7 +109,7 @@ def read(text: str) -> tuple[Node, ...]:
     order: dict[str, Node] = {}
     while len(order) < len(nodes):
         ready = (node for node in nodes.values() if node.id not in order and order.keys() >= set(node.needs))
-        if (node := next(ready, None)) is None:
+        if (following := next(ready, None)) is None:
             raise DagError("the needs go in a circle")
-        order[node.id] = node
+        order[following.id] = following
     return tuple(order.values())

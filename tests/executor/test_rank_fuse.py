@@ -327,8 +327,20 @@ def test_when_every_call_is_made_twice_there_are_still_no_more_than_sixteen(lab:
     answer = world.do(rank_fuse(run))
     assert len(world.asked) == 16
     assert answer.text == "Paris"
-    assert ("judge", "call_limit", "j") in degraded(run)
+    assert ("judge", "call_limit", "") in degraded(run)
     assert ("fuse", "call_limit", "x") in degraded(run)
+
+
+def test_with_two_calls_left_the_writer_gets_one_and_nobody_judges_in_one_order_alone(lab: Lab) -> None:
+    world = lab.world(
+        {name: [lab.fails(transient=True), lab.says(TEXTS[name])] for name in "abcdefg"}
+        | {"j": [FAIR(lab)], "x": [lab.says(WROTE)]}
+    )
+    run = world.run(lab.task(lab.plan("abcdefg", "xy", "z", "rank_fuse", "j")))
+    answer = world.do(rank_fuse(run))
+    assert world.asked[14:] == ["x"]
+    assert degraded(run) == (("judge", "call_limit", ""),)
+    assert (answer.aggregator, answer.confidence.source) == ("x", "agreement")
 
 
 ESSAYS = [

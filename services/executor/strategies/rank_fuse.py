@@ -82,6 +82,9 @@ async def _judge(run: Run, contenders: Sequence[Reply]) -> tuple[dict[int, float
     judges: list[Model] = []
     pairs: list[tuple[Reply, Reply]] = []
     for one, other in combinations(contenders, 2):
+        if len(pairs) + _PAIR > run.calls_left() - 1:  # one order alone says nothing, and the writer's call is its own
+            run.degrade("judge", "call_limit", "", f"took {one.model.id} and {other.model.id} for equals")
+            continue
         if (judge := _impartial(run.task.plan.judges, one, other)) is None:
             run.degrade("judge", "no_judge", "", f"took {one.model.id} and {other.model.id} for equals")
             continue
