@@ -126,6 +126,20 @@ def test_the_conversation_stands_unchanged_before_the_request(lab: Lab) -> None:
     assert question[-1].role == "user"
 
 
+def test_a_short_question_is_asked_again_below_the_answers_and_a_long_one_is_pointed_at() -> None:
+    short = (
+        Message("system", "Be brief."),
+        Message("user", "Old?"),
+        Message("assistant", "Yes"),
+        Message("user", "N{w}?"),
+    )
+    assert '\nNow answer the user yourself: "N{w}?"\n' in prompts.aggregate(short, ["Paris"])[-1].text
+    assert (
+        "\nNow answer the user yourself: what was asked above.\n"
+        in prompts.aggregate((Message("user", "x" * 501),), ["Paris"])[-1].text
+    )
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_proposals_are_shown_without_names_in_the_order_of_the_dice(lab: Lab, seed: int) -> None:
     texts = {name: f"The proposal of number {index}: Paris" for index, name in enumerate("abcd")}
