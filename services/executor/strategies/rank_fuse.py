@@ -54,11 +54,12 @@ async def rank_fuse(run: Run) -> Answer:
     points, judged = await _judge(run, contenders)
     ranking = sorted(contenders, key=lambda reply: (-points[reply.stage], contenders.index(reply)))
     winner = ranking[0]
-    share = points[winner.stage] / (len(contenders) - 1) if judged else None
+    share = points[winner.stage] / (len(contenders) - 1) if winner.stage in judged else None
 
-    # 4. Fuse the best; when nobody does, the winner is the answer.
+    # 4. Fuse the best two, and the third unless it lost to all; when nobody does, the winner is the answer.
     best = chosen(winner, clusters, judge=share)
-    return await write(run, "fuse", ranking[:_FUSED], best, winner.model.id)
+    fused = [reply for place, reply in enumerate(ranking[:_FUSED]) if place < _PAIR or points[reply.stage] > 0]
+    return await write(run, "fuse", fused, best, winner.model.id)
 
 
 def _contenders(clusters: Clusters, calls: int) -> list[Reply]:
@@ -76,11 +77,14 @@ def _contenders(clusters: Clusters, calls: int) -> list[Reply]:
     return found[:most]
 
 
-async def _judge(run: Run, contenders: Sequence[Reply]) -> tuple[dict[int, float], int]:
-    """Return each contender's points by its stage, 1 a win and 1/2 a tie, and how many comparisons gave a verdict."""
+async def _judge(run: Run, contenders: Sequence[Reply]) -> tuple[dict[int, float], set[int]]:
+    """Return each contender's points by its stage, 1 a win and 1/2 a tie, and the stages of those that were judged."""
     judges: list[Model] = []
     pairs: list[tuple[Reply, Reply]] = []
     for one, other in combinations(contenders, 2):
+        if len(pairs) + _PAIR > run.calls_left() - 1:  # one order alone says nothing, and the writer's call is its own
+            run.degrade("judge", "call_limit", "", f"took {one.model.id} and {other.model.id} for equals")
+            continue
         if (judge := _impartial(run.task.plan.judges, one, other)) is None:
             run.degrade("judge", "no_judge", "", f"took {one.model.id} and {other.model.id} for equals")
             continue
@@ -104,11 +108,12 @@ async def _judge(run: Run, contenders: Sequence[Reply]) -> tuple[dict[int, float
         else []
     )
     points = {reply.stage: 0.0 for reply in contenders}
-    judged = 0
+    judged: set[int] = set()
     for index in range(0, len(pairs), 2):
         one, other = pairs[index]
         forth, back = (_read(run, judges[index], outcome) for outcome in outcomes[index : index + 2])
-        judged += forth is not None and back is not None
+        if forth is not None and back is not None:
+            judged |= {one.stage, other.stage}
         won = 1.0 if (forth, back) == (0, 1) else 0.0 if (forth, back) == (1, 0) else 0.5
         points[one.stage] += won
         points[other.stage] += 1 - won
