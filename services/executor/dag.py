@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 MAX_NODES: Final = 8
 _MAX_TASK_CHARS: Final = 4_000
@@ -86,6 +86,11 @@ def _node(index: int, found: Any) -> Node:
     return Node(name, task.strip(), wanted, capability.lower() if isinstance(capability, str) else "")
 
 
+def _forgotten(node: Node, names: Collection[str]) -> tuple[str, ...]:
+    _, named = node.substitute(dict.fromkeys(names, ""))
+    return tuple(name for name in names if name in named and name not in node.needs and name != node.id)
+
+
 def read(text: str) -> tuple[Node, ...]:
     """Read a plan: 1 to 8 parts with ids of their own, whose needs are met by others without going in a circle.
 
@@ -102,6 +107,8 @@ def read(text: str) -> tuple[Node, ...]:
     nodes = {node.id: node for node in (_node(index, item) for index, item in enumerate(found))}
     if len(nodes) < len(found):
         raise DagError("two nodes have the same id")
+    # Models name a part in a task and forget to say that they need it.
+    nodes = {node.id: replace(node, needs=node.needs + _forgotten(node, nodes.keys())) for node in nodes.values()}
     for node in nodes.values():
         for need in node.needs:
             if need not in nodes:

@@ -193,3 +193,8 @@ def test_answers_stand_where_the_task_names_their_parts(
     task: str, answers: dict[str, str], said: str, named: set[str]
 ) -> None:
     assert part(task, *answers).substitute(answers) == (said, named)
+
+
+def test_a_part_that_a_task_names_is_needed_even_if_the_plan_forgets_to_say_so() -> None:
+    text = '{"nodes": [{"id": "b", "task": "Add 1 to $a, at $1.50."}, {"id": "a", "task": "What is 2 + 2?"}]}'
+    assert [(node.id, node.needs) for node in read(text)] == [("a", ()), ("b", ("a",))]

@@ -248,7 +248,7 @@ def test_the_first_words_do_not_wait_for_a_candidate_that_hangs(lab: Lab) -> Non
     world, run = play(lab, {"c": hangs})
     world.watcher.listens = True
     world.do(rank_fuse(run))
-    assert run.elapsed_ms() == pytest.approx(3_000), "the grace, and not the candidate's time"
+    assert run.elapsed_ms() == pytest.approx(1_000), "the grace, and not the candidate's time"
     assert world.watcher.pieces
 
 
