@@ -37,6 +37,8 @@ class Speech:
         self.speaker: Voice | None = None
         #: Set when somebody has it.
         self.begun = asyncio.Event()
+        #: Set when somebody has written anything, be it part of the answer or not.
+        self.stirred = asyncio.Event()
 
     def voice(self, model: Model) -> Voice:
         """Return an attempt's way to speak."""
@@ -61,6 +63,7 @@ class Voice:
 
     def __call__(self, piece: str) -> None:
         """Say the part of `piece` that belongs to the answer."""
+        self._speech.stirred.set()
         if text := self._filter.feed(piece):
             self._speech.utter(self, text)
 
