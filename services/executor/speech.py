@@ -19,11 +19,20 @@ class Filter(Protocol):
 
 
 class Whole:
-    """A filter for models that write the answer and nothing else."""
+    """A filter for models that write the answer and nothing else; white space alone is no answer, and waits for one."""
+
+    def __init__(self) -> None:
+        self._blank: str | None = ""
 
     def feed(self, piece: str) -> str:
-        """Let everything through."""
-        return piece
+        """Let everything through, from the first word on."""
+        if self._blank is None:
+            return piece
+        self._blank += piece
+        if not self._blank.strip():
+            return ""
+        said, self._blank = self._blank, None
+        return said
 
 
 class Speech:
