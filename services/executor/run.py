@@ -188,11 +188,16 @@ class Run:
                 pause = self.random.uniform(0, _BACKOFF_S * 2**attempt)
                 pause = max(pause, error.retry_after_s or 0.0)
                 late = self._edges.clock() + pause + MIN_CALL_S > until
-                scarce = self.calls_left() <= KEPT_CALLS
-                if not error.transient or attempt == _ATTEMPTS or pause > _MAX_PAUSE_S or late or scarce:
+                if not error.transient or attempt == _ATTEMPTS or pause > _MAX_PAUSE_S or late or self._scarce():
                     raise
+                failure = error
             await asyncio.sleep(pause)
+            if self._scarce():  # others, who failed at the same time, were faster
+                raise failure
             attempt += 1
+
+    def _scarce(self) -> bool:
+        return self.calls_left() <= KEPT_CALLS
 
     async def _ask_hedged(self, model: Model, spare: Model | None, call: Call, until: float) -> Reply:
         """Ask `model`, and `spare` too when its first word is late."""
