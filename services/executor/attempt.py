@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 
 #: Model calls of one request, every attempt counted, whatever is asked.
 MAX_CALLS: Final = 16
+#: Of these, those that no second try and no part may take: a stand-in's, and the writer's.
+KEPT_CALLS: Final = 2
 MIN_CALL_S: Final = 0.01
 #: Calls whose reply can be the final answer; all others only help to find or to write one.
 _ANSWERS: Final = frozenset({"answer", "propose", "sample", "solve"})
+#: Name → calls whose money such a call leaves to others. Fewer than two parts and a writer are no decomposition; parts
+#: that nobody writes up are half an answer, and their writer, who reads them all, is as dear as two.
+_LEAVES: Final = {"decompose": 3, "solve": 2}
 #: A call that was given less time than this says nothing about its model's health when it is late.
 _FAIR_S: Final = 5.0
 
@@ -108,14 +113,14 @@ class Attempts:
         """Reserve what the call may cost and return it; no await stands between this and the call's stage."""
         if seconds < MIN_CALL_S:
             raise CallError("timeout", "no time was left for this call")
-        if len(self.stages) >= MAX_CALLS:
+        if len(self.stages) >= MAX_CALLS - (KEPT_CALLS if call.name == "solve" else 0):
             raise CallError("call_limit", f"a request makes at most {MAX_CALLS} model calls")
         prompt = costing.prompt_tokens(call.messages)
         worst = costing.cost(model, prompt, call.max_tokens)
         needed = call.name in _ANSWERS and not self._answered
         # While there is no answer, a call that gives none must leave the money for one.
-        unpaid = not (needed or self._answered) and self._simplest is not None
-        keep = costing.cost(self._simplest, prompt, call.max_tokens) if unpaid and self._simplest else 0
+        leaves = _LEAVES.get(call.name, 0 if needed or self._answered else 1)
+        keep = leaves * costing.cost(self._simplest, prompt, call.max_tokens) if self._simplest else 0
         if not self._ledger.reserve(worst, keep=keep, needed=needed):
             raise CallError("budget", "max_cost_usd leaves no room for this call")
         if not self._edges.breakers.admits(model.id) and not call.even_if_open:

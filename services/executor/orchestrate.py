@@ -154,6 +154,7 @@ async def execute(
         UnknownStrategyError: the plan's shape is unknown.
         DeadlineError: time ran out first.
         AllFailedError: nobody answered.
+        BrokenOffError: the answer's writer broke off after its first words.
     """
     strategy = STRATEGIES.get(task.plan.strategy)
     if strategy is None:
@@ -173,7 +174,7 @@ async def execute(
         except BrokenOffError as error:
             if error.failure.reason == "timeout":
                 raise DeadlineError from error
-            raise AllFailedError([(error.model, error.failure)]) from error
+            raise
         except AllFailedError as error:
             if run.remaining_s() <= 0 or {failure.reason for _, failure in error.failures} == {"timeout"}:
                 raise DeadlineError from error
@@ -209,7 +210,7 @@ class Orchestrator:
 
         Raises:
             NoProviderError: nothing is configured.
-            DeadlineError, AllFailedError: see `execute`.
+            DeadlineError, AllFailedError, BrokenOffError: see `execute`.
             TranscriptError: an answer can't be put into a transcript.
         """
         clock = self._edges.clock

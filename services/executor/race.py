@@ -39,7 +39,8 @@ async def first_to_answer(
         first: the planned call.
         spare: starts the second one, or returns None when it may not.
         spare_model: whom the second one asks; not the first one's.
-        patience_s: seconds after which the first call is late.
+        patience_s: seconds after which the first call is late, if it has written nothing: criticism before an answer
+            is no delay.
         speech: who has the floor has won, however long the rest of the answer takes.
 
     Raises:
@@ -47,10 +48,13 @@ async def first_to_answer(
     """
     planned: asyncio.Task[Reply] = asyncio.ensure_future(first)
     racing = [planned]
-    begun = [asyncio.ensure_future(speech.begun.wait())] if speech else []
+    stirred, begun = [], []
+    if speech:
+        speech.stirred.clear()  # an earlier call may have written something before it failed
+        stirred, begun = [asyncio.ensure_future(speech.stirred.wait())], [asyncio.ensure_future(speech.begun.wait())]
     try:
-        await asyncio.wait([planned, *begun], timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
-        if planned.done() or (speech and speech.begun.is_set()) or (second := spare()) is None:
+        await asyncio.wait([planned, *stirred], timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+        if planned.done() or (speech and speech.stirred.is_set()) or (second := spare()) is None:
             return Outcome(await planned, by_spare=False)
         racing.append(asyncio.ensure_future(second))
         await asyncio.wait([*racing, *begun], return_when=asyncio.FIRST_COMPLETED)
@@ -60,10 +64,10 @@ async def first_to_answer(
             return Outcome(await winner, winner is not planned)
         return await _first_answer(planned, racing[1])
     finally:
-        for task in (*racing, *begun):
+        for task in (*racing, *stirred, *begun):
             task.cancel()
         # Waited for, so that a cancelled stage is settled before anybody counts.
-        await asyncio.gather(*racing, *begun, return_exceptions=True)
+        await asyncio.gather(*racing, *stirred, *begun, return_exceptions=True)
 
 
 async def _first_answer(planned: asyncio.Task[Reply], spare: asyncio.Task[Reply]) -> Outcome:

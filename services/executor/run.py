@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from executor import agreement
-from executor.attempt import MAX_CALLS, MIN_CALL_S, Attempts, Call
+from executor.attempt import KEPT_CALLS, MAX_CALLS, MIN_CALL_S, Attempts, Call
 from executor.chat import CallError, Message
 from executor.edges import Edges, Observer, Silent
 from executor.race import first_to_answer
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 #: Tries of one call: the first, and one more after a transient failure.
 _ATTEMPTS: Final = 2
 _BACKOFF_S: Final = 0.2
-#: Calls that no second try may take: those of a stand-in, and of the writer.
-_KEPT_CALLS: Final = 2
 #: A provider that asks for a longer pause is left for another one.
 _MAX_PAUSE_S: Final = 2.0
 #: Share of the remaining time that a call may take while there is somebody to ask after it.
@@ -190,11 +188,16 @@ class Run:
                 pause = self.random.uniform(0, _BACKOFF_S * 2**attempt)
                 pause = max(pause, error.retry_after_s or 0.0)
                 late = self._edges.clock() + pause + MIN_CALL_S > until
-                scarce = self.calls_left() <= _KEPT_CALLS
-                if not error.transient or attempt == _ATTEMPTS or pause > _MAX_PAUSE_S or late or scarce:
+                if not error.transient or attempt == _ATTEMPTS or pause > _MAX_PAUSE_S or late or self._scarce():
                     raise
+                failure = error
             await asyncio.sleep(pause)
+            if self._scarce():  # others, who failed at the same time, were faster
+                raise failure
             attempt += 1
+
+    def _scarce(self) -> bool:
+        return self.calls_left() <= KEPT_CALLS
 
     async def _ask_hedged(self, model: Model, spare: Model | None, call: Call, until: float) -> Reply:
         """Ask `model`, and `spare` too when its first word is late."""

@@ -108,7 +108,6 @@ class OrchestrationServicer(
 
     def _check(self, request: orchestration_pb2.OrchestrateRequest, context: Context) -> _Checked:
         checked = incoming.read_request(request)
-        checked = incoming.read_request(request)
         key = incoming.read_idempotency_key(request, context.invocation_metadata() or ())
         return _Checked(checked, key, incoming.body_of(request) if key else b"")
 

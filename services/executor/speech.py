@@ -19,11 +19,20 @@ class Filter(Protocol):
 
 
 class Whole:
-    """A filter for models that write the answer and nothing else."""
+    """A filter for models that write the answer and nothing else; white space alone is no answer, and waits for one."""
+
+    def __init__(self) -> None:
+        self._blank: str | None = ""
 
     def feed(self, piece: str) -> str:
-        """Let everything through."""
-        return piece
+        """Let everything through, from the first word on."""
+        if self._blank is None:
+            return piece
+        self._blank += piece
+        if not self._blank.strip():
+            return ""
+        said, self._blank = self._blank, None
+        return said
 
 
 class Speech:
@@ -37,6 +46,8 @@ class Speech:
         self.speaker: Voice | None = None
         #: Set when somebody has it.
         self.begun = asyncio.Event()
+        #: Set when somebody has written anything, be it part of the answer or not.
+        self.stirred = asyncio.Event()
 
     def voice(self, model: Model) -> Voice:
         """Return an attempt's way to speak."""
@@ -61,6 +72,7 @@ class Voice:
 
     def __call__(self, piece: str) -> None:
         """Say the part of `piece` that belongs to the answer."""
+        self._speech.stirred.set()
         if text := self._filter.feed(piece):
             self._speech.utter(self, text)
 

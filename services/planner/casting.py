@@ -23,6 +23,8 @@ _MAX_ROUTE: Final = 3
 _FUSED: Final = 3
 _DEBATERS: Final = 2
 _ROUNDS: Final = 3
+#: Calls of a split task, at least: its plan, two parts and their writer.
+_SPLIT_CALLS: Final = 4
 #: Model calls that a request may make, whatever it asks.
 _MAX_CALLS: Final = 16
 #: A judge who debated himself is taken only when he is better than the others by more than this.
@@ -158,14 +160,14 @@ def _debate(pool: Pool, wishes: Wishes) -> Cast:
 
 
 def _decompose_and_route(pool: Pool, _: Wishes) -> Cast:
-    lone = pool.lone()
-    able = [model for model in pool.ranked if pool.affords(pool.prompt.worst_cost(model))] or [lone]
-    failing = pool.ranked[len(pool.healthy) :]
+    payable = [model for model in pool.ranked if pool.affords(_SPLIT_CALLS * pool.prompt.worst_cost(model))]
+    able = payable or [pool.lone()]
+    healthy = [model for model in able if model in pool.healthy]
+    failing = [model for model in able if model not in healthy]
     routes = tuple(
-        (task, tuple((sorted(pool.healthy, key=pool.value.on(task), reverse=True) + failing)[:_MAX_ROUTE]))
-        for task in TASKS
+        (task, tuple((sorted(healthy, key=pool.value.on(task), reverse=True) + failing)[:_MAX_ROUTE])) for task in TASKS
     )
-    return Cast((lone,), tuple(pool.best_first(able, 1)[:_MAX_WRITERS]), routes=routes)
+    return Cast((able[0],), tuple(pool.best_first(able, 1)[:_MAX_WRITERS]), routes=routes)
 
 
 CASTINGS: Final[Mapping[str, Callable[[Pool, Wishes], Cast]]] = {

@@ -214,3 +214,11 @@ def test_proposers_leave_time_for_the_writer(lab: Lab) -> None:
     world, run = play(lab, dict.fromkeys("ab", hangs))
     world.do(ensemble_moa(run))
     assert run.elapsed_ms() == pytest.approx(36_000)
+
+
+def test_eight_who_fail_at_once_leave_a_call_to_who_stands_in(lab: Lab) -> None:
+    world = lab.world({name: [lab.fails(transient=True)] for name in "abcdefgh"} | {"s": [lab.says("Paris")]})
+    run = world.run(lab.task(lab.plan("abcdefgh", "xy", "s", "ensemble_moa")))
+    answer = world.do(ensemble_moa(run))
+    assert (answer.text, world.asked[-1]) == ("Paris", "s")
+    assert len(world.asked) == 15

@@ -139,8 +139,29 @@ def test_a_reply_without_a_word_of_the_answer_can_win_too(lab: Lab) -> None:
     assert world.watcher.pieces == []
 
 
+def test_a_writer_that_criticises_before_it_answers_is_not_late(lab: Lab) -> None:
+    world = listening(lab, writes("They ", "differ.\n", "FINAL ANSWER:\nParis", every_s=0.9), says())
+    run = world.run(lab.task())
+    reply = world.do(run.ask_any("answer", lab.models("ab"), lab.question, speech=run.speech(BelowMarker)))
+    settled(world, run)
+    assert (reply.model.id, world.asked) == ("a", ["a"])
+    assert "".join(world.watcher.pieces) == "Paris"
+
+
+def test_what_one_wrote_before_it_failed_does_not_make_the_next_one_early(lab: Lab) -> None:
+    broken = CallError("rejected", "cut", worked=True)
+    world = listening(lab, writes("They ", every_s=0.5, then=broken), hangs)
+    for _ in range(20):
+        world.hedges.observe("b", 1.0, streamed=True)
+    run = world.run(lab.task())
+    reply = world.do(run.ask_any("answer", lab.models("abc"), lab.question, speech=run.speech(BelowMarker)))
+    settled(world, run)
+    assert (reply.model.id, world.asked) == ("c", ["a", "b", "c"])
+    assert run.elapsed_ms() == pytest.approx(1_500)
+
+
 def test_who_loses_is_paid_for_what_it_has_read_and_written(lab: Lab) -> None:
-    world = listening(lab, writes("FINAL", " ANSWER", every_s=0.6), says("FINAL ANSWER: Paris", after_s=0.1))
+    world = listening(lab, writes("FINAL", " ANSWER", every_s=1.05), says("FINAL ANSWER: Paris", after_s=0.1))
     run = world.run(lab.task())
     world.do(run.ask_any("answer", lab.models("ab"), lab.question, speech=run.speech(BelowMarker)))
     settled(world, run)

@@ -153,17 +153,27 @@ def test_of_many_candidates_as_many_are_compared_as_calls_are_left_for(lab: Lab,
     assert not run.degradations
 
 
-def test_when_every_call_is_made_twice_there_are_still_no_more_than_sixteen(lab: Lab) -> None:
+def test_second_tries_at_once_leave_the_writer_its_call(lab: Lab) -> None:
     world = lab.world(
         {name: [lab.fails(transient=True), lab.says(TEXTS[name])] for name in "abcdefgh"}
         | {"j": [FAIR(lab)], "x": [lab.says(WROTE)]}
     )
     run = world.run(lab.task(lab.plan("abcdefgh", "xy", "z", "rank_fuse", "j")))
     answer = world.do(rank_fuse(run))
-    assert len(world.asked) == 16
-    assert answer.text == "Paris"
+    assert len(world.asked) == 15, "the last one is left for another writer"
+    assert answer.text == "Rome, of course."
+    assert [reason for stage, reason, _ in degraded(run) if stage == "propose"] == ["unavailable"] * 2
     assert ("judge", "call_limit", "") in degraded(run)
-    assert ("fuse", "call_limit", "x") in degraded(run)
+
+
+@pytest.mark.parametrize("k", [4, 8])
+def test_whom_no_judge_saw_is_told(lab: Lab, k: int) -> None:
+    world, run = play(lab, {}, "abcdefgh"[:k])
+    world.do(rank_fuse(run))
+    judged = {index for stage in run.stages if stage.name == "judge" for index in stage.depends_on}
+    unseen = {stage.index for stage in run.stages if stage.note.endswith("was not judged, for want of calls")}
+    assert judged == {0, 1, 2}
+    assert judged | unseen == set(range(k))
 
 
 def test_with_two_calls_left_the_writer_gets_one_and_nobody_judges_in_one_order_alone(lab: Lab) -> None:

@@ -56,6 +56,19 @@ def test_an_empty_piece_takes_no_floor(lab: Lab) -> None:
     assert said == []
 
 
+def test_white_space_takes_no_floor_and_is_said_with_the_first_word(lab: Lab) -> None:
+    floor, said = speech()
+    blank, other = (floor.voice(model) for model in lab.models("ab"))
+    for piece in (" ", "\n\n", "\t"):
+        blank(piece)
+    assert not floor.begun.is_set()
+    other("\n")
+    other(" Pa")
+    other(" \n")
+    blank("Rome")
+    assert said == ["\n Pa", " \n"]
+
+
 def test_each_attempt_begins_its_text_anew(lab: Lab) -> None:
     floor, said = speech(BelowMarker)
     model = lab.model("a")

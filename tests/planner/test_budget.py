@@ -190,5 +190,24 @@ def test_who_splits_a_prompt_can_be_paid() -> None:
     assert (ids(plan.proposers), ids(plan.synthesizers)) == (["cheap"], ["cheap"])
 
 
+@pytest.mark.parametrize("max_cost", [2 * 10**9, 10**10, 3 * 10**10])
+def test_who_works_on_parts_can_be_paid_along_with_all_others(max_cost: int) -> None:
+    models = [model("cheap", 0.5, 0.1), model("middling", 0.7, 1), model("dear", 0.9, 3)]
+    request = ask(
+        OPEN,
+        strategy="decompose_and_route",
+        policy="depth",
+        max_tokens=_MAX_TOKENS,
+        max_cost=max_cost,
+        providers=frozenset({"cheap", "middling", "dear"}),
+    )
+    plan = make_plan(request, catalog_of(*models))
+    payable = {item.id for item in models if 4 * cost(item) <= max_cost}
+    assert payable
+    assert "dear" not in payable
+    assert {*ids(plan.synthesizers)} == payable >= {*ids(plan.proposers)}
+    assert all({*ids(route)} == payable for _, route in plan.routes)
+
+
 _SHIPPED = catalog.load()
 assert _SHIPPED.available(HOSTED, ())

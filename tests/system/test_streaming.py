@@ -19,8 +19,9 @@ from openprysm.orchestration.v2 import orchestration_pb2 as pb
 from openprysm.orchestration.v2 import orchestration_pb2_grpc
 from proof import keys, verify
 from system.events import QUESTION, common, events_of, read, streaming
+from system.roles import plays
 from system.suite import wait_until
-from system.upstream import fails, hangs, says
+from system.upstream import cuts, fails, hangs, says
 
 if TYPE_CHECKING:
     from system.suite import Suite
@@ -155,6 +156,24 @@ async def test_what_goes_wrong_later_is_the_error_body_as_an_event(suite: Suite,
         assert list(events[-1]["detail"]) == ["error", "message", "request_id"]
         assert events[-1]["detail"]["request_id"] == request_id
         assert "canary" not in json.dumps(events)
+
+
+async def test_white_space_is_no_first_word_after_which_nobody_else_could_answer(
+    suite: Suite, upstream: Upstream
+) -> None:
+    upstream.scripts["*"] = [says(" \n"), says("Paris.")]
+    events = await events_of(suite, strategy="single")
+    assert events[-1]["result"]["choices"][0]["message"]["content"] == "Paris."
+    told = events[-1]["result"]["prysm"]["orchestration"]["degradations"]
+    assert [item["reason"] for item in told] == ["empty_answer"]
+
+
+async def test_an_answer_that_breaks_off_does_not_say_that_every_call_failed(suite: Suite, upstream: Upstream) -> None:
+    upstream.scripts["*"] = [plays(writer=cuts("They agree.\nFINAL ANSWER:\nParis is the"))]
+    async with streaming(suite, strategy="ensemble_moa") as got:
+        detail = read(await got.text())[-1]["detail"]
+    assert detail["error"] == "all_models_failed"
+    assert detail["message"] == "the answer broke off after its first words: bad_response"
 
 
 async def test_a_client_that_leaves_has_its_model_calls_cancelled_within_a_second(

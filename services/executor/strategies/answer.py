@@ -48,10 +48,15 @@ def chosen(reply: Reply, clusters: Clusters, *, judge: float | None = None) -> A
     return Answer(reply.text, reply.finish_reason, sureness, clusters.share)
 
 
+def note(run: Run, reply: Reply, text: str) -> None:
+    """Add a note to an answer's stage."""
+    stage = run.stages[reply.stage]
+    stage.note = f"{stage.note}; {text}" if stage.note else text
+
+
 def note_dissent(run: Run, clusters: Clusters, answer: Reply | None = None) -> None:
     """Note at their stages which answers are outside the largest group, or outside the one that `answer` is in."""
     held = next((group for group in clusters.groups if answer in group), clusters.groups[0])
-    note = f"dissents from {'the largest group of answers' if held is clusters.groups[0] else 'the chosen answer'}"
+    dissent = f"dissents from {'the largest group of answers' if held is clusters.groups[0] else 'the chosen answer'}"
     for reply in (reply for group in clusters.groups if group is not held for reply in group):
-        stage = run.stages[reply.stage]
-        stage.note = f"{stage.note}; {note}" if stage.note else note
+        note(run, reply, dissent)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from executor.strategies.answer import Answer, alone, chosen, note_dissent
+from executor.strategies.answer import Answer, alone, chosen, note, note_dissent
 from executor.strategies.judging import judge_pairs
 from executor.strategies.propose import propose
 from executor.strategies.write import write
@@ -38,7 +38,10 @@ async def rank_fuse(run: Run) -> Answer:
     note_dissent(run, clusters)
 
     # 2. What is the same by value needs no judge.
-    contenders = _contenders(clusters, run.calls_left() - 1)
+    found = _contenders(clusters)
+    contenders = found[: _most(len(found), run.calls_left() - 1)]
+    for reply in found[len(contenders) :]:
+        note(run, reply, "was not judged, for want of calls")
     if len(contenders) == 1:
         return chosen(clusters.best, clusters)
 
@@ -54,16 +57,18 @@ async def rank_fuse(run: Run) -> Answer:
     return await write(run, "fuse", fused, best, winner.model.id)
 
 
-def _contenders(clusters: Clusters, calls: int) -> list[Reply]:
-    """Return the candidates that are worth comparing, the weightiest first, as many as `calls` can judge all pairs of.
+def _contenders(clusters: Clusters) -> list[Reply]:
+    """Return the candidates that are worth comparing, the weightiest first.
 
     Of candidates that are the same by value the best one stands for all.
     """
     if clusters.typed:
-        found = [group[0] for group in clusters.groups]
-    else:
-        found = [reply for group in clusters.groups for reply in group]
-    most = len(found)
-    while most > _PAIR and most * (most - 1) > calls:
-        most -= 1
-    return found[:most]
+        return [group[0] for group in clusters.groups]
+    return [reply for group in clusters.groups for reply in group]
+
+
+def _most(candidates: int, calls: int) -> int:
+    """Return how many of the candidates so many calls can judge all pairs of."""
+    while candidates > _PAIR and candidates * (candidates - 1) > calls:
+        candidates -= 1
+    return candidates

@@ -10,7 +10,7 @@ import grpc
 from chassis import errors
 from executor.idempotency import ConflictError, InProgressError
 from executor.orchestrate import DeadlineError, NoProviderError, UnknownStrategyError
-from executor.reply import AllFailedError
+from executor.reply import AllFailedError, BrokenOffError
 from executor.transcript import TranscriptError
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ def typed_failures() -> Iterator[None]:
         ) from error
     except AllFailedError as error:
         raise errors.ServiceError(code.UNAVAILABLE, "all_models_failed", f"every model call failed: {error}") from error
+    except BrokenOffError as error:
+        raise errors.ServiceError(
+            code.UNAVAILABLE, "all_models_failed", f"the answer broke off after its first words: {error}"
+        ) from error
     except ConflictError as error:
         raise errors.ServiceError(
             code.ALREADY_EXISTS, "idempotency_conflict", "the idempotency key belongs to a request with another body"

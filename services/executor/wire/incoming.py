@@ -187,13 +187,17 @@ def _read_model(model: planner_pb2.Model) -> Model:
         context_window=model.context_window,
         input_price=model.input_pico_usd_per_token if model.HasField("input_pico_usd_per_token") else None,
         output_price=model.output_pico_usd_per_token if model.HasField("output_pico_usd_per_token") else None,
-        quality=model.quality,
+        quality=_number("plan: quality of a model", model.quality, 0, 1),
         logprobs=model.logprobs,
     )
 
 
 def read_plan(plan: planner_pb2.Plan) -> Plan:
-    """Read a plan."""
+    """Read a plan.
+
+    Raises:
+        ServiceError: invalid_request: a chance is none.
+    """
     return Plan(
         policy=plan.policy,
         strategy=plan.strategy,
@@ -201,7 +205,7 @@ def read_plan(plan: planner_pb2.Plan) -> Plan:
         rationale=plan.rationale,
         task=plan.task,
         signals=tuple(plan.signals),
-        confidence_bar=plan.confidence_bar,
+        confidence_bar=_number("plan.confidence_bar", plan.confidence_bar, 0, 1),
         k=plan.k,
         proposers=tuple(_read_model(model) for model in plan.proposers),
         synthesizers=tuple(_read_model(model) for model in plan.synthesizers),

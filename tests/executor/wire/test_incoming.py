@@ -16,6 +16,7 @@ from executor.orchestrate import Request
 from executor.wire import incoming
 from openprysm.executor.v1 import executor_pb2
 from openprysm.orchestration.v2 import orchestration_pb2 as pb
+from openprysm.planner.v1 import planner_pb2
 
 HI = {"role": "user", "content": "Hi"}
 
@@ -173,6 +174,14 @@ def test_a_plan_is_read_with_its_absent_prices() -> None:
     request.plan.proposers.add(id="a", upstream_name="vendor/a", input_pico_usd_per_token=0, quality=0.5)
     (model,) = incoming.read_plan(request.plan).proposers
     assert (model.id, model.upstream, model.input_price, model.output_price) == ("a", "vendor/a", 0, None)
+
+
+@pytest.mark.parametrize("chance", [float("nan"), float("inf"), -0.1, 1.1])
+def test_a_plan_whose_chances_are_none_is_refused(chance: float) -> None:
+    with pytest.raises(ServiceError, match=r"plan: quality of a model: must be between 0 and 1"):
+        incoming.read_plan(planner_pb2.Plan(judges=[planner_pb2.Model(id="a", quality=chance)]))
+    with pytest.raises(ServiceError, match=r"plan\.confidence_bar: must be between 0 and 1"):
+        incoming.read_plan(planner_pb2.Plan(confidence_bar=chance))
 
 
 def key_of(field: str, *headers: str) -> str | None:
