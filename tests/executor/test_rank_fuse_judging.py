@@ -8,7 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from executor.strategies.judging import pairings
 from executor.strategies.rank_fuse import rank_fuse
 
 if TYPE_CHECKING:
@@ -197,3 +200,12 @@ def test_of_two_the_writer_reads_both(lab: Lab) -> None:
     world, run = play(lab, lab.says("A"), "ab")
     world.do(rank_fuse(run))
     assert set(shown(world.provider.asked[-1]).values()) == {"Rome", "Paris"}
+
+
+@given(count=st.integers(2, 16), most=st.integers(0, 200))
+def test_nobody_meets_two_more_than_another_does(count: int, most: int) -> None:
+    pairs = pairings(count, most)
+    assert len(set(pairs)) == len(pairs) <= most
+    meetings = [sum(place in pair for pair in pairs) for place in range(count)]
+    assert max(meetings) - min(meetings) <= 1
+    assert all(one != other for one, other in pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
@@ -22,14 +23,44 @@ _SHARE: Final = 0.5
 _PAIR: Final = 2
 
 
-async def judge_pairs(run: Run, contenders: Sequence[Reply]) -> tuple[dict[int, float], set[int]]:
-    """Return each contender's points by its stage, 1 a win and 1/2 a tie, and the stages of those that were judged."""
+@dataclass
+class Standing:
+    """How a contender has done."""
+
+    #: 1 a win, 1/2 a tie.
+    points: float = 0.0
+    #: Comparisons, and those of them that gave a verdict.
+    compared: int = 0
+    judged: int = 0
+
+    @property
+    def share(self) -> float:
+        """Share of its comparisons that it won; 1/2 for one that was not compared."""
+        return self.points / self.compared if self.compared else 0.5
+
+
+def pairings(count: int, most: int) -> list[tuple[int, int]]:
+    """Choose which of `count` contenders meet, at most `most` pairs, so that all meet equally many others.
+
+    Everybody meets everybody; where that is too much, neighbours in a circle; where that is too much, every other pair
+    of those, the first ones first.
+    """
+    everybody = list(combinations(range(count), 2))
+    if len(everybody) <= most:
+        return everybody
+    circle = [(place, (place + 1) % count) for place in range(count)]
+    return circle if count <= most else circle[: 2 * (count // 2) : 2][: max(0, most)]
+
+
+async def judge_pairs(run: Run, contenders: Sequence[Reply]) -> dict[int, Standing]:
+    """Compare contenders as far as the calls that are left allow, but for the writer's; return standings by stage."""
     judges: list[Model] = []
     pairs: list[tuple[Reply, Reply]] = []
-    for one, other in combinations(contenders, 2):
-        if len(pairs) + _PAIR > run.calls_left() - 1:  # one order alone says nothing, and the writer's call is its own
-            run.degrade("judge", "call_limit", "", f"took {one.model.id} and {other.model.id} for equals")
-            continue
+    meetings = pairings(len(contenders), (run.calls_left() - 1) // 2)
+    if not meetings:
+        run.degrade("judge", "call_limit", "", "ranked the answers by who gave them")
+    for left, right in meetings:
+        one, other = contenders[left], contenders[right]
         if (judge := _impartial(run.task.plan.judges, one, other)) is None:
             run.degrade("judge", "no_judge", "", f"took {one.model.id} and {other.model.id} for equals")
             continue
@@ -40,29 +71,24 @@ async def judge_pairs(run: Run, contenders: Sequence[Reply]) -> tuple[dict[int, 
             run.ask(
                 "judge",
                 judge,
-                prompts.compare(run.task.messages, first.text, second.text),
+                prompts.compare(run.task.messages, one.text, other.text),
                 share=_SHARE,
-                depends_on=(first.stage, second.stage),
+                depends_on=(one.stage, other.stage),
                 temperature=0.0,
             )
-            for judge, (first, second) in zip(judges, pairs, strict=True)
+            for judge, (one, other) in zip(judges, pairs, strict=True)
         ]
     )
-    points = {reply.stage: 0.0 for reply in contenders}
-    judged: set[int] = set()
+    standings = {reply.stage: Standing() for reply in contenders}
     for index in range(0, len(pairs), 2):
-        one, other = pairs[index]
+        first, second = (standings[reply.stage] for reply in pairs[index])
         forth, back = (_read(run, judges[index], outcome) for outcome in outcomes[index : index + 2])
-        if forth is not None and back is not None:
-            judged |= {one.stage, other.stage}
         won = 1.0 if (forth, back) == (0, 1) else 0.0 if (forth, back) == (1, 0) else 0.5
-        points[one.stage] += won
-        points[other.stage] += 1 - won
-    for one, other in combinations(contenders, 2):
-        if (one, other) not in pairs:
-            points[one.stage] += 0.5
-            points[other.stage] += 0.5
-    return points, judged
+        for standing, points in ((first, won), (second, 1 - won)):
+            standing.points += points
+            standing.compared += 1
+            standing.judged += forth is not None and back is not None
+    return standings
 
 
 def _impartial(judges: Sequence[Model], one: Reply, other: Reply) -> Model | None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 #: Part of the remaining time that the candidates may take: judges and the writer read what they wrote.
 _CANDIDATES_SHARE: Final = 0.5
-_FUSED: Final = 3
 _PAIR: Final = 2
 
 
@@ -38,22 +37,23 @@ async def rank_fuse(run: Run) -> Answer:
     note_dissent(run, clusters)
 
     # 2. What is the same by value needs no judge.
-    found = _contenders(clusters)
-    contenders = found[: _most(len(found), run.calls_left() - 1)]
-    for reply in found[len(contenders) :]:
-        note(run, reply, "was not judged, for want of calls")
+    contenders = _contenders(clusters)
     if len(contenders) == 1:
         return chosen(clusters.best, clusters)
 
-    # 3. Judge all pairs at once, each in both orders, and rank by wins (Copeland).
-    points, judged = await judge_pairs(run, contenders)
-    ranking = sorted(contenders, key=lambda reply: (-points[reply.stage], contenders.index(reply)))
+    # 3. Judge pairs, all at once and each in both orders; rank by the share of wins, and then by weight.
+    standings = await judge_pairs(run, contenders)
+    for reply in contenders:
+        if not standings[reply.stage].compared:
+            note(run, reply, "was not judged")
+    ranking = sorted(contenders, key=lambda reply: -standings[reply.stage].share)
     winner = ranking[0]
-    share = points[winner.stage] / (len(contenders) - 1) if winner.stage in judged else None
+    standing = standings[winner.stage]
 
     # 4. Fuse the best two, and the third unless it lost to all; when nobody does, the winner is the answer.
-    best = chosen(winner, clusters, judge=share)
-    fused = [reply for place, reply in enumerate(ranking[:_FUSED]) if place < _PAIR or points[reply.stage] > 0]
+    best = chosen(winner, clusters, judge=standing.share if standing.judged else None)
+    third = ranking[_PAIR : _PAIR + 1]
+    fused = ranking[:_PAIR] + [reply for reply in third if standings[reply.stage].share > 0]
     return await write(run, "fuse", fused, best, winner.model.id)
 
 
@@ -65,10 +65,3 @@ def _contenders(clusters: Clusters) -> list[Reply]:
     if clusters.typed:
         return [group[0] for group in clusters.groups]
     return [reply for group in clusters.groups for reply in group]
-
-
-def _most(candidates: int, calls: int) -> int:
-    """Return how many of the candidates so many calls can judge all pairs of."""
-    while candidates > _PAIR and candidates * (candidates - 1) > calls:
-        candidates -= 1
-    return candidates
