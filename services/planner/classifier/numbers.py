@@ -1,0 +1,175 @@
+"""Numbers in a text, told apart by their shape: `123-45-6789` has the shape `999-99-9999`, `C4` has `A9`.
+
+One scan finds every run of digits with what is joined to it; a look-up by shape, then key words beside it and a check
+sum, say what it is. The work is bounded: a text with more numbers than are looked at counts as holding what was still
+looked for, since it can't be ruled out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from planner.classifier.text import Text
+    from planner.classifier.words import Words
+
+#: Digits, single or in groups with up to two separators between them.
+_RUN: Final = re.compile(r"[0-9]+(?:[ ./()\-]{1,2}[0-9]+)*")
+_TAIL: Final = re.compile(r"[A-Za-z0-9_]*")
+_GROUP: Final = re.compile(r"[A9]+")
+#: Digits become 9, ASCII letters and the underscore A.
+_SHAPE: Final = {
+    **dict.fromkeys(range(ord("0"), ord("9") + 1), "9"),
+    **dict.fromkeys(map(ord, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"), "A"),
+}
+_HEAD: Final = 24
+#: Groups that a known number has at most.
+_GROUPS: Final = 7
+#: Groups of digits that are looked at in one text.
+MAX_GROUPS: Final = 8_000
+_BEFORE: Final = 48
+_AFTER: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A run of digits with the letters joined to it, or some neighbouring groups of it."""
+
+    seen: Text
+    start: int
+    end: int
+    shape: str
+
+    @property
+    def raw(self) -> str:
+        """As it stands in the text."""
+        return self.seen.text[self.start : self.end]
+
+    @property
+    def digits(self) -> int:
+        """How many digits it has."""
+        return self.shape.count("9")
+
+    def before(self, size: int = _BEFORE) -> str:
+        """Return what stands before it, in lower case."""
+        return self.seen.before(self.start, size)
+
+    def context(self, size: int = _BEFORE, ahead: int = _AFTER) -> str:
+        """Return it with what stands around it, in lower case."""
+        return self.seen.around(self.start, self.end, size, ahead)
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """A number that has one of a few shapes."""
+
+    kind: str
+    shapes: tuple[str, ...]
+    #: Looks at the candidate's check digits.
+    valid: Callable[[Candidate], bool]
+    #: One of them must stand nearby; None: shape and check are enough, unless it is called something else.
+    words: Words | None = None
+
+
+@dataclass(frozen=True)
+class Open:
+    """A number of no fixed shape; it is looked for only in texts that hold one of its words."""
+
+    kind: str
+    holds: Callable[[Candidate], bool]
+    #: None: looked for in all texts.
+    words: Words | None
+    #: What it holds is nothing else besides, whatever its groups look like.
+    whole: bool = False
+
+
+def _runs(seen: Text) -> Iterator[tuple[int, int]]:
+    """Yield every run with the ASCII letters, digits and underscores joined to it, as start and end."""
+    text, done = seen.text, 0
+    for run in _RUN.finditer(text):
+        start, end = run.span()
+        if start < done:
+            continue
+        tail = _TAIL.match(text, end)
+        end = done = tail.end() if tail else end
+        floor = max(0, start - _HEAD)
+        while start > floor and (text[start - 1] == "_" or (text[start - 1].isascii() and text[start - 1].isalnum())):
+            start -= 1
+        yield start, end
+
+
+def _parts(whole: Candidate) -> Iterator[Candidate]:
+    """Yield the neighbouring groups of a candidate, each some of them, the longest first."""
+    groups = [group.span() for group in _GROUP.finditer(whole.shape)]
+    for first, (begin, _) in enumerate(groups):
+        for last in range(min(first + _GROUPS, len(groups)) - 1, first - 1, -1):
+            end = groups[last][1]
+            yield Candidate(whole.seen, whole.start + begin, whole.start + end, whole.shape[begin:end])
+
+
+def index(shaped: Iterable[Shaped]) -> Mapping[str, tuple[Shaped, ...]]:
+    """Return numbers by shape."""
+    table: dict[str, tuple[Shaped, ...]] = {}
+    for number in shaped:
+        for shape in number.shapes:
+            table[shape] = (*table.get(shape, ()), number)
+    return table
+
+
+def _shaped(part: Candidate, table: Mapping[str, tuple[Shaped, ...]], found: set[str], other: Words) -> bool:
+    """Look one candidate up; tell whether it is something."""
+    hit = False
+    for number in table.get(part.shape, ()):
+        if number.kind in found:
+            continue
+        named = number.words is not None and number.words.are_in(part.context())
+        if (named or (number.words is None and not other.are_in(part.before(_HEAD)))) and number.valid(part):
+            found.add(number.kind)
+            hit = True
+    return hit
+
+
+def find(
+    seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Open], other: Words
+) -> set[str]:
+    """Return the kinds of the numbers in a text.
+
+    Args:
+        seen: the text.
+        table: numbers by shape.
+        rules: numbers of no fixed shape.
+        other: words that call a number something else: order, ticket, …
+    """
+    found: set[str] = set()
+    wholes: list[Candidate] = []
+    left = MAX_GROUPS
+    for start, end in _runs(seen):
+        shape = seen.text[start:end].translate(_SHAPE)
+        left -= 1 + shape.count(" ") + shape.count("-") + shape.count(".")
+        if left < 0:
+            # A million numbers can't all be looked at, and none of them can be ruled out.
+            return {number.kind for numbers in table.values() for number in numbers}
+        wholes.append(Candidate(seen, start, end, shape))
+    if not wholes:
+        return found
+    vicinity = " ".join(whole.context() for whole in wholes)
+    active = [rule for rule in rules if rule.words is None or rule.words.may_be_in(vicinity)]
+    for whole in wholes:
+        taken = False
+        for rule in active:
+            if (rule.whole or rule.kind not in found) and rule.holds(whole):
+                found.add(rule.kind)
+                taken |= rule.whole
+        if taken:
+            continue
+        if whole.shape in table:
+            _shaped(whole, table, found, other)
+        elif not whole.shape.isalnum():
+            for part in _parts(whole):
+                if part.shape in table:
+                    _shaped(part, table, found, other)
+    return found

@@ -1,0 +1,165 @@
+"""PII: who somebody is and how to reach them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Final
+
+from planner.classifier import national
+from planner.classifier.numbers import Open, Shaped
+from planner.classifier.words import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from planner.classifier.numbers import Candidate
+    from planner.classifier.text import Text
+
+KINDS: Final = ("email", "phone", "ssn", "passport", "ip_address", "date_of_birth")
+
+#: What a number is called when it is nobody's.
+OTHER: Final = Words(
+    """order*, ticket*, sku, case, item, part, serial, invoice, model, id, ref, reference, tracking, batch, lot, build,
+    version, isbn, issn, ean, barcode, transaction, bestell*, auftrag*, rechnung*, kundennummer, commande, facture,
+    référence, pedido, factura, fattura, ordine, заказ, 订单, 单号, 货号, 注文"""
+)
+
+_PHONE: Final = Words(
+    """phone, phones, tel, telephone, telefon*, téléphone*, teléfono*, telefone, telefono, telefoon, mobile, mob, mobil,
+    mobiltelefon, cell, cellphone, cellulare, celular, móvil, handy*, portable, whatsapp, whats app, fax, sms, call,
+    call me, call him, call her, ring, dial, text me, reach me, rufnummer, rufen, anrufen, appelez, llame, llámame,
+    ligue, chiama, contact number, my number, телефон*, тел, 电话, 手机, 電話, 携帯, 전화, 휴대폰, फ़ोन, फोन, मोबाइल"""
+)
+_PASSPORT: Final = Words(
+    """passport, reisepass*, pass-nr, passnummer, passeport, pasaporte, passaporte, passaporto, paspoort*, paszport*,
+    паспорт*, 护照, 護照, パスポート, 旅券, 여권"""
+)
+_PASSPORT_NOT: Final = re.compile(r"photo|expire|\.js|version|size|npm|apply")
+_BIRTH: Final = Words(
+    """dob, d.o.b, d.o.b., birth, birthdate, birthday, birth_date, date_of_birth, born, geboren*, geburtsdatum, geburtstag,
+    geb, né, née, naissance, nacido, nacida, nacimiento, nascimento, nascido, nascida, nato, nata, nascita,
+    geboortedatum, urodzenia, рождения, родился, родилась, 出生*, 生年月日, 生日, 생년월일, जन्म"""
+)
+_MONTH: Final = re.compile(
+    r"\b(?:jan|feb|fév|fev|febr|mar|mär|apr|avr|abr|may|mai|mag|mei|jun|juin|giu|jul|juil|lug|aug|aou|aoû|ago|sep|set|oct"
+    r"|okt|out|ott|nov|dec|dez|déc|dic|ene|gen|янв|фев|мар|апр|мая|июн|июл|авг|сен|окт|ноя|дек)"
+)
+_DATE: Final = re.compile(r"9{1,2}([/.\-])9{1,2}\1(?:99|9999)|9999([/.\-])9{1,2}\2 ?9{1,2}")
+_NANP: Final = re.compile(r"(?:1[ .\-])?\(?[2-9][0-9]{2}\)?[ .\-]{1,2}[2-9][0-9]{2}[ .\-][0-9]{4}")
+_NANP_SHAPES: Final = frozenset(
+    {"999-999-9999", "999) 999-9999", "999.999.9999", "999)999-9999", "1-999-999-9999", "9-999-999-9999"}
+)
+_FRENCH: Final = frozenset({"99 99 99 99 99", "99.99.99.99.99"})
+_UNDIALLED: Final = re.compile(r"9{1,2}([/.\-])9{1,2}\1(?:99|9999)|9999([/.\-])99\2 ?99|9+\.9+")
+_PRODUCT: Final = re.compile(r"(?:[a-z][\w.+\-]*/|\bv|\bversion\D{0,12}|\brelease\s|\bfirmware\D{0,8}|\bsection\s|§ ?|\bto v)$")
+_SMALL: Final = 20
+_IP: Final = Words("ip, ips, ipv4, ip-adresse, host, hosts, server, client, address, adresse, addr, ssh, ping, from, at, von")
+_V6: Final = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{3,39}(?![\w:])")
+_DOMAIN: Final = re.compile(r"(?:[^\W_][\w\-]{0,62}\.){1,8}[^\W\d_]{2,24}")
+_SPELLED: Final = re.compile(r"[\w.+\-]{1,64} ?[\[(]at[\])] ?(?:[^\W_][\w\-]{0,62}(?:\.| ?[\[(]dot[\])] ?)){1,8}[^\W\d_]{2,24}")
+_LOCAL_REACH: Final = 64
+
+
+def _is_phone(number: Candidate) -> bool:
+    count, shape = number.digits, number.shape
+    if count < 7 or count > 15 or shape.count("A"):  # noqa: PLR2004 - E.164
+        return False
+    text, start = number.seen.text, number.start
+    before = number.before(32)
+    if text[max(0, start - 2) : start].rstrip("(").endswith("+"):
+        return count > 7 and text[start] != "0"  # noqa: PLR2004 - country and number
+    if start and text[start - 1] in "-_/#$€£" and not _PHONE.are_in(before):
+        return False
+    if OTHER.are_in(before[-24:]):
+        return False
+    after = text[number.end : number.end + 2]
+    attached = len(after) > 1 and after[0] in "-_" and after[1].isalnum()
+    if shape in _NANP_SHAPES and not attached and _NANP.fullmatch(number.raw):
+        return True
+    if shape in _FRENCH and text[start] == "0":
+        return True
+    return _PHONE.are_in(before) and not _UNDIALLED.fullmatch(shape)
+
+
+def _is_passport(number: Candidate) -> bool:
+    if not 6 <= len(number.shape.replace(" ", "")) <= 10 or number.digits < 4:  # noqa: PLR2004 - ICAO 9303, and old ones
+        return False
+    if "A" in number.shape and number.raw.upper() != number.raw:
+        return False
+    before = number.before(36)
+    at = _PASSPORT.end_in(before)
+    return at >= 0 and "." not in number.shape and not _PASSPORT_NOT.search(before, at)
+
+
+def _is_birth(number: Candidate) -> bool:
+    before = number.before()
+    if _DATE.fullmatch(number.shape):
+        return _BIRTH.are_in(before)
+    if number.shape != "9999" or not "1900" <= number.raw <= "2030":
+        return False
+    if number.seen.text[number.end : number.end + 1] in {"年", "년"}:
+        return _BIRTH.are_in(before)
+    at = _BIRTH.end_in(before)
+    return at >= 0 and _MONTH.search(before, at) is not None
+
+
+def _is_v4(number: Candidate) -> bool:
+    raw = number.raw
+    if number.shape.count(".") != 3 or not raw.replace(".", "").isdigit():  # noqa: PLR2004 - a dotted quad
+        return False
+    parts = [int(part) for part in raw.split(".") if len(part) < 4]  # noqa: PLR2004 - an octet
+    if len(parts) != 4 or max(parts) > 255 or parts[0] in {0, 127, 255}:  # noqa: PLR2004 - octets of somebody
+        return False
+    before = number.before(28)
+    if number.seen.text[number.end : number.end + 1] == "/" and parts[3] == 0:
+        return False
+    if _PRODUCT.search(before) or OTHER.are_in(before) or "version" in number.context(16, 12):
+        return False
+    return max(parts) >= _SMALL or _IP.are_in(before)
+
+
+def _emails(seen: Text) -> bool:
+    text, at = seen.text, seen.text.find("@")
+    while at > 0:
+        if (text[at - 1].isalnum() or text[at - 1] in "_+-.") and (domain := _DOMAIN.match(text, at + 1)):
+            name = text[max(0, at - _LOCAL_REACH) : at].split()[-1]
+            remote = name == "git" and text[domain.end() : domain.end() + 1] == ":"
+            # Behind `://` stand a user and a password.
+            if not remote and "://" not in name:
+                return True
+        at = text.find("@", at + 1)
+    return ("[at]" in seen.lower or "(at)" in seen.lower) and _SPELLED.search(seen.lower) is not None
+
+
+def _v6(seen: Text) -> bool:
+    if "::" not in seen.text and seen.text.count(":") < 7:  # noqa: PLR2004 - eight groups
+        return False
+    for found in _V6.finditer(seen.text):
+        raw = found.group()
+        if raw.count(":") < 2 or not any(char.isdigit() for char in raw):  # noqa: PLR2004 - fewer are no address
+            continue
+        try:
+            address = ipaddress.IPv6Address(raw)
+        except ValueError:
+            continue
+        if not (address.is_loopback or address.is_unspecified):
+            return True
+    return False
+
+
+def find(seen: Text) -> Iterator[str]:
+    """Yield the kinds that are no numbers."""
+    if ("@" in seen.text or "at" in seen.lower) and _emails(seen):
+        yield "email"
+    if _v6(seen):
+        yield "ip_address"
+
+
+SHAPED: Final[tuple[Shaped, ...]] = national.IDS
+OPEN: Final = (
+    Open("phone", _is_phone, None),
+    Open("ip_address", _is_v4, None),
+    Open("passport", _is_passport, _PASSPORT),
+    Open("date_of_birth", _is_birth, _BIRTH),
+)

@@ -1,0 +1,132 @@
+"""SECRETS: what opens something. Nobody is cleared for these."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from planner.classifier.text import Text
+
+KINDS: Final = ("aws_access_key", "private_key", "github_token", "slack_token", "jwt", "api_key", "password")
+
+#: Kind, what a text must hold for a search to be worth it, and the pattern. Each begins with what it is looked for by,
+#: so that a search is one pass.
+_TOKENS: Final = tuple(
+    (kind, marks.split(), re.compile(pattern))
+    for kind, marks, pattern in (
+        ("aws_access_key", "AKIA ASIA", r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
+        ("private_key", "PRIVATE", r"-----BEGIN (?:[A-Z]{2,9} )?PRIVATE KEY(?: BLOCK)?-----"),
+        ("github_token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{30,255}"),
+        ("github_token", "github_pat_", r"github_pat_[A-Za-z0-9_]{40,255}"),
+        ("slack_token", "xox", r"xox[abeoprs](?:\.xox[bp])?-[A-Za-z0-9\-]{16,255}"),
+        ("slack_token", "hooks.slack.com", r"hooks\.slack\.com/(?:services|workflows)/[A-Z0-9]{6,16}/[A-Z0-9]{6,16}/\w{16,64}"),
+        ("jwt", "eyJ", r"eyJ[\w\-]{8,4000}\.[\w\-]{8,8000}\.[\w\-]{8,1000}"),
+        ("api_key", "sk- sk_ rk_ pk_", r"(?<![A-Za-z0-9])(?:sk-(?:proj-|ant-|or-|svcacct-)?[\w\-]{20,200}|[srp]k_(?:live|test)_[A-Za-z0-9]{16,120})"),
+        ("api_key", "AIza", r"AIza[\w\-]{35}"),
+        ("api_key", "glpat- gldt- glrt-", r"gl(?:pat|dt|rt)-[\w\-]{20,64}"),
+        ("api_key", "npm_", r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{36}"),
+        ("api_key", "hf_", r"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{30,40}"),
+        ("api_key", "SG.", r"(?<![A-Za-z0-9])SG\.[\w\-]{16,32}\.[\w\-]{16,64}"),
+        ("api_key", "pypi-", r"pypi-AgE[\w\-]{50,1000}"),
+        ("api_key", "xai-", r"(?<![A-Za-z0-9])xai-[A-Za-z0-9]{40,120}"),
+        ("api_key", "prysm_sk_", r"prysm_sk_[A-Za-z0-9]{8,32}_[\w\-]{32,128}"),
+        ("api_key", "dop_v1_ shpat_ lin_api_ ya29.", r"(?:dop_v1_|shpat_|lin_api_|ya29\.)[\w\-]{24,400}"),
+    )
+)
+#: Not a secret but the place of one.
+_PLACEHOLDER: Final = re.compile(
+    r"x{4}|\.{3}|\*{3}|your|example_|placeholder|<|\$\{?|\{\{|\{type|redacted|changeme|change_me|dummy|xxxx|environ|getenv|getpass"
+    r"|process\.env|secrets?\.|config\.|null$|none$|undefined$|true$|false$|string$|str$"
+)
+_NAMES: Final = (
+    "api_key", "apikey", "api-key", "api key", "access_token", "auth_token", "authtoken", "access token", "secret_key", "secretkey",
+    "secret key", "client_secret", "clientsecret", "bearer ", "api-schlüssel", "clé api", "clave api", "chave de api",
+    "api密钥", "apiキー", "ключ api", "api_token", "secret_access_key", "secretaccesskey", "private_token", "api token",
+)  # fmt: skip
+#: From the end of a name to its value.
+_VALUE: Final = re.compile(
+    r"(?:s|_?id|_secret)?[\"'`]?\s{0,3}(?:=>|:=|[=:]|\bis\b|\bist\b|\best\b|\bes\b|(?<=bearer )|は|是|為|为)\s{0,3}[\"'`]?([\w\-./+=~]{16,512})"
+)
+_PASSWORDS: Final = (
+    "password", "passwd", "passphrase", "pwd", "passwort", "kennwort", "mot de passe", "contraseña", "senha", "wachtwoord",
+    "hasło", "пароль", "密码", "密碼", "パスワード", "비밀번호", "parola", "lösenord", "पासवर्ड",
+)  # fmt: skip
+#: What follows a name: a sign and the value, or a verb and something that no word looks like.
+_SIGNED: Final = re.compile(r"[\"'`]?\s{0,3}(?:=>|:=|[=:])\s{0,3}(\"[^\"\n]{4,128}|'[^'\n]{4,128}|[^\s\"'`,;]{4,128})")
+_SAID: Final = re.compile(r"\s{0,2}(?:is|ist|lautet|est|es|é|è|to|は|是|为|:)?\s{0,2}[\"'`]?([^\s\"'`,;]{4,128})")
+_STRONG: Final = re.compile(r"(?=[^\d]{0,127}\d)(?=[^A-Za-z]{0,127}[A-Za-z])")
+_URL: Final = re.compile(r"(?<=://)[^\s/@:]{0,64}:([^\s/@]{4,128})@")
+_DASH_P: Final = re.compile(r"mysql[^\n]{0,60} -p([^\s\-]{4,64})")
+#: Places of one name that are looked at; a text with more of them counts as holding one.
+_MOST: Final = 500
+_MIN_DIFFERENT: Final = 6
+
+
+def _real(value: str) -> bool:
+    return not _PLACEHOLDER.search(value.lower()) and len(set(value)) >= _MIN_DIFFERENT
+
+
+def _tokens(text: str) -> Iterator[str]:
+    for kind, marks, pattern in _TOKENS:
+        if any(mark in text for mark in marks):
+            for number, token in enumerate(pattern.finditer(text)):
+                if kind in {"private_key", "jwt"} or _real(token.group()[4:]) or number > _MOST:
+                    yield kind
+                    break
+
+
+def _places(lower: str, name: str) -> Iterator[int]:
+    """Yield where a name ends; after too many, -1."""
+    at, count = lower.find(name), 0
+    while at >= 0:
+        end = at + len(name)
+        count += 1
+        yield end if count <= _MOST else -1
+        if count > _MOST:
+            return
+        at = lower.find(name, end)
+
+
+def _keys(seen: Text) -> Iterator[str]:
+    for name in _NAMES:
+        for end in _places(seen.lower, name):
+            if end < 0:
+                yield "api_key"
+                return
+            value = _VALUE.match(seen.text, end)
+            if value and _STRONG.match(value[1]) and _real(value[1]):
+                yield "aws_access_key" if "secret" in name and "access" in name else "api_key"
+                break
+
+
+def _is_password(seen: Text, end: int) -> bool:
+    if signed := _SIGNED.match(seen.text, end):
+        value = signed[1].strip("\"'")
+        plain = value.isalpha() and value.islower() and len(value) < 12  # noqa: PLR2004 - a word of the language
+        return not _PLACEHOLDER.search(value.lower()) and not plain and not value.startswith(("(", "[", "{"))
+    said = _SAID.match(seen.text, end)
+    return said is not None and _STRONG.match(said[1]) is not None and not _PLACEHOLDER.search(said[1].lower())
+
+
+def _passwords(seen: Text) -> bool:
+    lower = seen.lower
+    for name in _PASSWORDS:
+        for end in _places(lower, name):
+            if end < 0 or _is_password(seen, end):
+                return True
+    if "://" in lower and any(
+        not _PLACEHOLDER.search(url[1].lower()) and url[1] not in {"password", "pass"} for url in _URL.finditer(seen.text)
+    ):
+        return True
+    return "mysql" in lower and _DASH_P.search(seen.text) is not None
+
+
+def find(seen: Text) -> Iterator[str]:
+    """Yield the kinds; some of them more than once."""
+    yield from _tokens(seen.text)
+    yield from _keys(seen)
+    if _passwords(seen):
+        yield "password"

@@ -1,0 +1,74 @@
+"""A text as the classifier reads it: digits, dashes and spaces of any script in their plain form, nothing invisible."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+_ASCII: Final = re.compile(r"[\x00-\x7f]+")
+#: Up to this many different characters are replaced one by one, which is faster than one pass with a table.
+_FEW: Final = 24
+#: Of the categories format and mark: joiners, marks of direction, variation selectors, the soft hyphen.
+_INVISIBLE: Final = frozenset(
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+    "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufe0e\ufe0f\ufeff"
+)
+_MINUS: Final = "\u2212"
+
+
+def _plain(char: str) -> str:
+    """Return what a character beyond ASCII stands for here; most stand for themselves."""
+    if char in _INVISIBLE:
+        return ""
+    category = unicodedata.category(char)
+    if category == "Nd":
+        return str(unicodedata.digit(char))
+    if category == "Zs":
+        return " "
+    if category == "Pd" or char == _MINUS:
+        return "-"
+    folded = unicodedata.normalize("NFKC", char)
+    # Full-width, circled and mathematical letters and signs; a ligature stays, for positions must.
+    return folded if len(folded) == 1 and folded.isascii() else char
+
+
+def _normal(text: str) -> str:
+    if text.isascii():
+        return text
+    table = {char: plain for char in set(_ASCII.sub("", text)) if (plain := _plain(char)) != char}
+    if len(table) > _FEW:
+        return text.translate(str.maketrans(table))
+    for char, plain in table.items():
+        text = text.replace(char, plain)
+    return text
+
+
+def _lower(text: str) -> str:
+    lowered = text.lower()
+    if len(lowered) != len(text):
+        return "".join(low if len(low := char.lower()) == 1 else char for char in text)
+    return lowered
+
+
+@dataclass(frozen=True)
+class Text:
+    """A normalised text, and the same in lower case; both have the same positions."""
+
+    text: str
+    lower: str
+
+    @staticmethod
+    def of(text: str) -> Text:
+        """Normalise a text; linear in its length."""
+        normal = _normal(text)
+        return Text(normal, _lower(normal))
+
+    def before(self, at: int, size: int) -> str:
+        """Return what stands before a position, in lower case."""
+        return self.lower[max(0, at - size) : at]
+
+    def around(self, start: int, end: int, size: int, ahead: int) -> str:
+        """Return what stands around a stretch, in lower case."""
+        return self.lower[max(0, start - size) : end + ahead]

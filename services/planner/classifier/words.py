@@ -1,0 +1,38 @@
+"""Key words: terms of several languages, found as words."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+#: Scripts that put no space between words, or join endings to them: their terms are found at any place.
+_UNSPACED: Final = re.compile(r"[\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+class Words:
+    """Terms with commas between them, in lower case; `*` at the end of one: it may be the beginning of a word."""
+
+    def __init__(self, terms: str) -> None:
+        given = [term for item in terms.replace("\n", " ").split(",") if (term := item.strip())]
+        self.terms: Final = tuple(dict.fromkeys(term.rstrip("*") for term in given))
+        self._pattern: Final = re.compile(
+            "|".join(
+                re.escape(term.rstrip("*"))
+                if _UNSPACED.search(term)
+                else rf"(?<![^\W_]){re.escape(term.rstrip('*'))}" + ("" if term.endswith("*") else r"(?![^\W_])")
+                for term in given
+            )
+        )
+
+    def may_be_in(self, lower: str) -> bool:
+        """Tell quickly whether a text in lower case may hold a term."""
+        return any(term in lower for term in self.terms)
+
+    def are_in(self, lower: str) -> bool:
+        """Tell whether a text in lower case holds a term. For short texts: it looks at every place."""
+        return self._pattern.search(lower) is not None
+
+    def end_in(self, lower: str) -> int:
+        """Return where the first term ends; -1: there is none."""
+        found = self._pattern.search(lower)
+        return found.end() if found else -1
