@@ -40,6 +40,7 @@ _IFSC: Final = Words("ifsc, ifsc code")
 _SWIFT: Final = re.compile(r"(?<![^\W_])(?:swift|bic)(?:[ \-]?code|代码|コード)?(?:/(?:swift|bic))?(?![a-z])")
 _BIC: Final = re.compile(r"(?<![A-Za-z0-9])[A-Z]{4}([A-Z]{2})[A-Z0-9]{2}(?:[A-Z0-9]{3})?(?![A-Za-z0-9])")
 _BIC_REACH: Final = 32
+_MOST: Final = 5_000
 _COUNTRIES: Final = frozenset(_LENGTHS) | frozenset(
     "US CA AU JP CN HK SG IN KR MX AR CL CO ZA NZ TH ID MY PH VN TW NG KE PE UY EC".split()  # noqa: SIM905 - a table
 )
@@ -65,6 +66,14 @@ def _is_card(number: Candidate) -> bool:
     return not _OTHERWISE.are_in(number.before(24))
 
 
+def _is_spaced_card(number: Candidate) -> bool:
+    """Tell whether it is a card's number in groups that nobody prints, all of one size."""
+    if not 13 <= number.digits <= 19 or "A" in number.shape:  # noqa: PLR2004 - ISO/IEC 7812
+        return False
+    *groups, last = _JOINTS.split(number.shape)
+    return len(set(groups)) == 1 and len(last) <= len(groups[0]) and _is_card(number)
+
+
 def _is_routing(number: Candidate) -> bool:
     raw = number.raw
     if number.shape == "AAAA9999999" and raw[4] == "0":
@@ -81,7 +90,10 @@ def find(seen: Text) -> Iterator[str]:
     """Yield the kinds that are no numbers."""
     if "swift" not in seen.lower and "bic" not in seen.lower:
         return
-    for name in _SWIFT.finditer(seen.lower):
+    for count, name in enumerate(_SWIFT.finditer(seen.lower)):
+        if count == _MOST:
+            yield "swift"  # it can't be ruled out
+            return
         for code in _BIC.finditer(seen.text, name.end(), name.end() + _BIC_REACH):
             if code[1] in _COUNTRIES:
                 yield "swift"
@@ -100,6 +112,7 @@ SHAPED: Final = (
     ),
 )  # fmt: skip
 OPEN: Final = (
+    Open("credit_card", _is_spaced_card, None),
     Open("iban", _is_iban, None, whole=True),
     Open("routing_number", _is_routing, Words(", ".join((*_ROUTING.terms, *_SORT.terms, *_IFSC.terms)))),
 )

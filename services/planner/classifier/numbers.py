@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from planner.classifier.text import Text
     from planner.classifier.words import Words
 
-#: Digits, single or in groups with up to two separators between them.
-_RUN: Final = re.compile(r"[0-9]+(?:[ ./()\-]{1,2}[0-9]+)*")
+#: Digits, single or in groups with up to two separators between them; of more groups the rest is a run of its own.
+_RUN: Final = re.compile(r"[0-9]+(?:[ ./()\-]{1,2}[0-9]+){0,40}")
+_DIGITS: Final = "0123456789"
+_SPARSE: Final = 32
 _TAIL: Final = re.compile(r"[A-Za-z0-9_]*")
 _GROUP: Final = re.compile(r"[A9]+")
 #: Digits become 9, ASCII letters and the underscore A.
@@ -26,11 +28,20 @@ _SHAPE: Final = {
     **dict.fromkeys(range(ord("0"), ord("9") + 1), "9"),
     **dict.fromkeys(map(ord, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"), "A"),
 }
+_PIECE: Final = re.compile(r"[^ ]+")
+_GAP: Final = re.compile(r"[^A9]+")
 _HEAD: Final = 24
+#: A shorter candidate is nothing: the shortest are a code of ICD-10 and a number of three digits.
+_SHORTEST: Final = 3
+#: A candidate up to this long is one look-up.
+_ALONE: Final = 8
 #: Groups that a known number has at most.
 _GROUPS: Final = 7
-#: Groups of digits that are looked at in one text.
-MAX_GROUPS: Final = 8_000
+#: What one text may cost: a run of digits counts one, and so much more for each group of it that is looked at.
+EFFORT: Final = 64_000
+_EACH: Final = 8
+#: No rule is about a longer one.
+_LONGEST: Final = 96
 _BEFORE: Final = 48
 _AFTER: Final = 20
 
@@ -87,10 +98,28 @@ class Open:
     whole: bool = False
 
 
+def _digits(text: str) -> Iterator[re.Match[str]]:
+    """Yield every run of digits. Where digits are few, each is found by itself, which is faster than the pattern."""
+    if _SPARSE * sum(map(text.count, _DIGITS)) > len(text):
+        yield from _RUN.finditer(text)
+        return
+    places: list[int] = []
+    for digit in _DIGITS:
+        at = text.find(digit)
+        while at >= 0:
+            places.append(at)
+            at = text.find(digit, at + 1)
+    done = 0
+    for at in sorted(places):
+        if at >= done and (run := _RUN.match(text, at)):
+            done = run.end()
+            yield run
+
+
 def _runs(seen: Text) -> Iterator[tuple[int, int]]:
     """Yield every run with the ASCII letters, digits and underscores joined to it, as start and end."""
     text, done = seen.text, 0
-    for run in _RUN.finditer(text):
+    for run in _digits(text):
         start, end = run.span()
         if start < done:
             continue
@@ -109,6 +138,25 @@ def _parts(whole: Candidate) -> Iterator[Candidate]:
         for last in range(min(first + _GROUPS, len(groups)) - 1, first - 1, -1):
             end = groups[last][1]
             yield Candidate(whole.seen, whole.start + begin, whole.start + end, whole.shape[begin:end])
+
+
+def _pieces(whole: Candidate) -> Iterator[Candidate]:
+    """Yield what stands between the spaces of a candidate."""
+    for piece in _PIECE.finditer(whole.shape):
+        start, end = piece.span()
+        yield Candidate(whole.seen, whole.start + start, whole.start + end, piece.group())
+
+
+def _opens(whole: Candidate, rules: Iterable[Open], found: set[str]) -> bool:
+    """Hold a candidate against the rules; tell whether it is nothing else besides."""
+    if len(whole.shape) > _LONGEST:
+        return False
+    taken = False
+    for rule in rules:
+        if (rule.whole or rule.kind not in found) and rule.holds(whole):
+            found.add(rule.kind)
+            taken |= rule.whole
+    return taken
 
 
 def index(shaped: Iterable[Shaped]) -> Mapping[str, tuple[Shaped, ...]]:
@@ -146,29 +194,29 @@ def find(
     """
     found: set[str] = set()
     wholes: list[Candidate] = []
-    left = MAX_GROUPS
+    left = EFFORT
     for start, end in _runs(seen):
-        shape = seen.text[start:end].translate(_SHAPE)
-        left -= 1 + shape.count(" ") + shape.count("-") + shape.count(".")
+        left -= 1
+        if end - start >= _SHORTEST:
+            shape = seen.text[start:end].translate(_SHAPE)
+            left -= _EACH * (1 + len(_GAP.findall(shape)) if end - start > _ALONE else 1)
+            wholes.append(Candidate(seen, start, end, shape))
         if left < 0:
-            # A million numbers can't all be looked at, and none of them can be ruled out.
+            # So many numbers can't all be looked at, and none of them can be ruled out.
             return {number.kind for numbers in table.values() for number in numbers}
-        wholes.append(Candidate(seen, start, end, shape))
     if not wholes:
         return found
-    vicinity = " ".join(whole.context() for whole in wholes)
+    vicinity = " ".join(whole.before() + seen.lower[whole.end : whole.end + _AFTER] for whole in wholes)
     active = [rule for rule in rules if rule.words is None or rule.words.may_be_in(vicinity)]
     for whole in wholes:
-        taken = False
-        for rule in active:
-            if (rule.whole or rule.kind not in found) and rule.holds(whole):
-                found.add(rule.kind)
-                taken |= rule.whole
-        if taken:
+        if _opens(whole, active, found):
             continue
         if whole.shape in table:
             _shaped(whole, table, found, other)
         elif not whole.shape.isalnum():
+            if " " in whole.shape:
+                for piece in _pieces(whole):
+                    _opens(piece, active, found)
             for part in _parts(whole):
                 if part.shape in table:
                     _shaped(part, table, found, other)

@@ -9,7 +9,7 @@ from planner.classifier.numbers import Candidate, Open, Shaped
 from planner.classifier.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from planner.classifier.text import Text
 
@@ -37,42 +37,40 @@ _NAMED: Final = Words(
 _NPI: Final = Words("npi, national provider identifier, provider identifier")
 _NPI_PREFIX: Final = "80840"
 
+#: Beginnings of words.
 _CONDITIONS: Final = tuple(
-    re.sub(
-        r"\s+",
-        " ",
-        """diabet,cancer,carcinom,melanom,tumor,tumour,leukemia,leukaemia,lymphom,hypertens,asthma,copd,pneumon,hepatit,
-        hiv,aids,covid,tubercul,malaria,sepsis,stroke,infarct,angina,arrhythm,heart disease,heart failure,kidney disease,
-        renal failure,cirrhos,crohn,colitis,coeliac,celiac,arthritis,osteopor,lupus,sclerosis,multiple scler,parkinson,
-        alzheimer,dementia,epilep,seizure,migraine,depress,anxiety,bipolar,schizo,adhd,autis,ptsd,anorexi,bulimi,
-        alcoholism,addiction,obesity,anemia,anaemia,hemophil,thrombos,embolism,aneurysm,syphilis,gonorr,chlamyd,herpes,
-        endometrios,psoriasis,eczema,fibromyalg,glaucom,cataract,fracture,concussion,hypothyr,hyperthyr,gout,
-        psychos,insomnia,influenza,appendicit,pregnan,miscarriage,als,krebs,bluthochdruck,herzinfarkt,schlaganfall,
-        morbus,demenz,depression,lungenentz,hirntumor,sclérose,dépress,asthme,démence,épilep,hypertension,infarctus,
-        avc,cáncer,câncer,asma,hipertens,depres,esquizof,esclero,lúpus,infarto,epilepsia,demencia,demência,neumon,
-        tumore,cancro,ipertens,sclerosi,diabete,polmonite,диабет,рак,гепатит,астм,гиперт,депресс,эпилеп,инфаркт,
-        инсульт,癌,糖尿病,高血压,高血圧,肺炎,肝炎,哮喘,喘息,抑郁,うつ病,白血病,肿瘤,腫瘍,艾滋,癫痫,脳卒中,心梗,당뇨,암""",
-    )
-    .replace(" ,", ",")
-    .replace(", ", ",")
-    .split(",")
+    item.strip()
+    for item in """diabet, cancer, carcinom, melanom, tumor, tumour, leukemia, leukaemia, lymphom, hypertens, asthma, copd,
+    pneumon, hepatit, hiv, aids, covid, tubercul, malaria, sepsis, stroke, infarct, angina, arrhythm, heart disease,
+    heart failure, kidney disease, renal failure, cirrhos, crohn, colitis, coeliac, celiac, arthritis, osteopor, lupus,
+    sclerosi, multiple scler, parkinson, alzheimer, dementia, epilep, seizure, migraine, depress, anxiety, bipolar, schizo,
+    adhd, autis, ptsd, anorexi, bulimi, alcoholism, addiction, obesity, anemia, anaemia, hemophil, thrombos, embolism,
+    aneurysm, syphilis, gonorr, chlamyd, herpes, endometrios, psoriasis, eczema, fibromyalg, glaucom, cataract, fracture,
+    concussion, hypothyr, hyperthyr, psychos, insomnia, influenza, appendicit, pregnan, miscarriage, krebs, brustkrebs,
+    lungenkrebs, bluthochdruck, herzinfarkt, schlaganfall, morbus, demenz, lungenentz, hirntumor, sclérose, dépress, asthme,
+    démence, épilep, avc, cáncer, câncer, asma, hipertens, depres, esquizof, esclero, lúpus, infarto, demencia, demência,
+    neumon, cancro, ipertens, polmonite, диабет, гепатит, астм, гиперт, депресс, эпилеп, инфаркт, инсульт, туберкул,
+    шизофрен""".split(",")
 )
-_CONDITION: Final = re.compile(
-    "|".join(re.escape(item) if not item.isascii() and item > "\u2e80" else rf"(?<![^\W_]){re.escape(item)}" for item in _CONDITIONS)
+_BEGINNINGS: Final = frozenset(item[:3] for item in _CONDITIONS)
+_UNSPACED: Final = tuple(
+    "癌 糖尿病 高血压 高血圧 肺炎 肝炎 哮喘 喘息 抑郁 うつ病 白血病 肿瘤 腫瘍 艾滋 癫痫 脳卒中 心梗 당뇨 고혈압".split()
 )
+_WORD: Final = re.compile(r"[^\W_]+")
 #: Beside one of these a condition is somebody's.
 _TRIGGERS: Final = (
-    "diagnos", "diagnós", "диагноз", "确诊", "诊断", "診断", "진단", "suffer", "leidet an", "leide an", "souffre d", "sufre d",
-    "sofre d", "soffre di", "tested positive", "patient", "paciente", "患者", "пациент", "medical history",
+    "diagnos", "suffer", "leide", "fre d", "tested positive", "patient", "paciente", "medical history",
+    "diagnós", "диагноз", "пациент", "确诊", "诊断", "診断", "患者", "진단",
 )  # fmt: skip
-_OWNERS: Final = ("my ", "his ", "her ", "i have ", "i've got ", "he has ", "she has ", "he is ", "she is ", "i am ", "mein ", "meine ")
+_ASCII_TRIGGERS: Final = tuple(trigger for trigger in _TRIGGERS if trigger.isascii())
+_OWNERS: Final = (" my ", " his ", " her ", " have ", " has ", " meine ")
 #: Words of machines: their trouble is no illness.
 _MACHINES: Final = re.compile(r"server|build|memory|scheduler|race condition|disk|network|software|keypad|bug\b|code\b|cpu|cluster|engine")
 _PERSON: Final = re.compile(r"\b(?:i|he|she|they|was|been|were|patient|father|mother|son|daughter|wife|husband|who)\b")
 _REACH_BACK: Final = 70
 _REACH_ON: Final = 80
 #: Places of one trigger that are looked at.
-_MOST: Final = 200
+_MOST: Final = 500
 
 
 def _is_record(number: Candidate) -> bool:
@@ -105,34 +103,44 @@ def luhn(digits: str) -> bool:
     return (odd + sum(int(digit) * 2 - 9 * (digit > "4") for digit in digits[-2::-2])) % 10 == 0
 
 
-def _diagnoses(lower: str) -> bool:
-    for trigger in _TRIGGERS:
-        at = lower.find(trigger)
+def _names_illness(lower: str, start: int, end: int) -> bool:
+    """Tell whether a condition is named between two places."""
+    for word in _WORD.finditer(lower, start, end):
+        at = word.start()
+        if lower[at : at + 3] in _BEGINNINGS and lower.startswith(_CONDITIONS, at):
+            return True
+    window = lower[start:end]
+    return not window.isascii() and any(name in window for name in _UNSPACED)
+
+
+def _places(lower: str, words: Iterable[str], step: int) -> Iterator[tuple[str, int]]:
+    """Yield where words stand, with at least `step` characters from one place of a word to the next."""
+    for word in words:
+        at = lower.find(word)
         for _ in range(_MOST):
             if at < 0:
                 break
-            start = max(0, at - _REACH_BACK)
-            window = lower[start : at + _REACH_ON]
-            if _CONDITION.search(window) and not _MACHINES.search(window):
-                return True
-            if window.startswith("diagnosed with", at - start) and _PERSON.search(window[: at - start]):
-                return not _MACHINES.search(window)
-            at = lower.find(trigger, at + _REACH_ON)
-    for owner in _OWNERS:
-        at = lower.find(owner)
-        for _ in range(_MOST):
-            if at < 0:
-                break
-            end = at + len(owner)
-            if lower.startswith(_CONDITIONS, end) and not (at and lower[at - 1].isalnum()):
-                return not _MACHINES.search(lower, at, end + _REACH_ON)
-            at = lower.find(owner, end)
-    return "hiv-positive" in lower or "hiv positive" in lower
+            yield word, at
+            at = lower.find(word, at + step)
+
+
+def _is_diagnosis(lower: str) -> bool:
+    ascii_only = lower.isascii()
+    for _, at in _places(lower, _ASCII_TRIGGERS if ascii_only else _TRIGGERS, _REACH_ON):
+        start, end = max(0, at - _REACH_BACK), at + _REACH_ON
+        told = lower.startswith("diagnosed with", at) and _PERSON.search(lower, start, at)
+        if (told or _names_illness(lower, start, end)) and not _MACHINES.search(lower, start, end):
+            return True
+    for owner, at in _places(lower, _OWNERS, 1):
+        end = at + len(owner)
+        if lower[end : end + 3] in _BEGINNINGS and lower.startswith(_CONDITIONS, end):
+            return not _MACHINES.search(lower, at, end + _REACH_ON)
+    return "hiv" in lower and ("hiv-positive" in lower or "hiv positive" in lower)
 
 
 def find(seen: Text) -> Iterator[str]:
     """Yield the kinds that are no numbers."""
-    if _diagnoses(seen.lower):
+    if _is_diagnosis(f" {seen.lower}"):
         yield "diagnosis"
 
 

@@ -57,7 +57,9 @@ _SMALL: Final = 20
 _IP: Final = Words("ip, ips, ipv4, ip-adresse, host, hosts, server, client, address, adresse, addr, ssh, ping, from, at, von")
 _V6: Final = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{3,39}(?![\w:])")
 _DOMAIN: Final = re.compile(r"(?:[^\W_][\w\-]{0,62}\.){1,8}[^\W\d_]{2,24}")
-_SPELLED: Final = re.compile(r"[\w.+\-]{1,64} ?[\[(]at[\])] ?(?:[^\W_][\w\-]{0,62}(?:\.| ?[\[(]dot[\])] ?)){1,8}[^\W\d_]{2,24}")
+_SPELLED: Final = re.compile(r" ?(?:[^\W_][\w\-]{0,62}(?:\.| ?[\[(]dot[\])] ?)){1,8}[^\W\d_]{2,24}")
+_MOST: Final = 500
+_MOST_SIGNS: Final = 20_000
 _LOCAL_REACH: Final = 64
 
 
@@ -120,28 +122,48 @@ def _is_v4(number: Candidate) -> bool:
 
 
 def _emails(seen: Text) -> bool:
-    text, at = seen.text, seen.text.find("@")
-    while at > 0:
-        if (text[at - 1].isalnum() or text[at - 1] in "_+-.") and (domain := _DOMAIN.match(text, at + 1)):
+    text, at, tried = seen.text, seen.text.find("@"), 0
+    while at >= 0:
+        tried += 1
+        if tried > _MOST_SIGNS:
+            return True  # it can't be ruled out
+        if at and (text[at - 1].isalnum() or text[at - 1] in "_+-.") and (domain := _DOMAIN.match(text, at + 1)):
             name = text[max(0, at - _LOCAL_REACH) : at].split()[-1]
             remote = name == "git" and text[domain.end() : domain.end() + 1] == ":"
             # Behind `://` stand a user and a password.
             if not remote and "://" not in name:
                 return True
         at = text.find("@", at + 1)
-    return ("[at]" in seen.lower or "(at)" in seen.lower) and _SPELLED.search(seen.lower) is not None
+    return _is_spelled(seen.lower, "[at]") or _is_spelled(seen.lower, "(at)")
+
+
+def _is_spelled(lower: str, sign: str) -> bool:
+    """Tell whether there is an address whose `@` is spelled out."""
+    at, tried = lower.find(sign), 0
+    while at >= 0:
+        tried += 1
+        if tried > _MOST_SIGNS:
+            return True
+        if lower[max(0, at - 2) : at].strip()[-1:].isalnum() and _SPELLED.match(lower, at + len(sign)):
+            return True
+        at = lower.find(sign, at + 1)
+    return False
 
 
 def _v6(seen: Text) -> bool:
     if "::" not in seen.text and seen.text.count(":") < 7:  # noqa: PLR2004 - eight groups
         return False
+    tried = 0
     for found in _V6.finditer(seen.text):
         raw = found.group()
-        if raw.count(":") < 2 or not any(char.isdigit() for char in raw):  # noqa: PLR2004 - fewer are no address
+        if not ("::" in raw or raw.count(":") == 7) or not any(map(str.isdigit, raw)):  # noqa: PLR2004 - eight groups
             continue
+        tried += 1
         try:
             address = ipaddress.IPv6Address(raw)
         except ValueError:
+            if tried > _MOST:
+                return True  # it can't be ruled out
             continue
         if not (address.is_loopback or address.is_unspecified):
             return True
@@ -150,7 +172,7 @@ def _v6(seen: Text) -> bool:
 
 def find(seen: Text) -> Iterator[str]:
     """Yield the kinds that are no numbers."""
-    if ("@" in seen.text or "at" in seen.lower) and _emails(seen):
+    if _emails(seen):
         yield "email"
     if _v6(seen):
         yield "ip_address"

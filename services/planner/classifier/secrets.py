@@ -23,7 +23,7 @@ _TOKENS: Final = tuple(
         ("github_token", "github_pat_", r"github_pat_[A-Za-z0-9_]{40,255}"),
         ("slack_token", "xox", r"xox[abeoprs](?:\.xox[bp])?-[A-Za-z0-9\-]{16,255}"),
         ("slack_token", "hooks.slack.com", r"hooks\.slack\.com/(?:services|workflows)/[A-Z0-9]{6,16}/[A-Z0-9]{6,16}/\w{16,64}"),
-        ("jwt", "eyJ", r"eyJ[\w\-]{8,4000}\.[\w\-]{8,8000}\.[\w\-]{8,1000}"),
+        ("jwt", "eyJ", r"(?<![\w\-])eyJ[\w\-]{8,4000}\.[\w\-]{8,8000}\.[\w\-]{8,1000}"),
         ("api_key", "sk- sk_ rk_ pk_", r"(?<![A-Za-z0-9])(?:sk-(?:proj-|ant-|or-|svcacct-)?[\w\-]{20,200}|[srp]k_(?:live|test)_[A-Za-z0-9]{16,120})"),
         ("api_key", "AIza", r"AIza[\w\-]{35}"),
         ("api_key", "glpat- gldt- glrt-", r"gl(?:pat|dt|rt)-[\w\-]{20,64}"),
@@ -41,27 +41,32 @@ _PLACEHOLDER: Final = re.compile(
     r"x{4}|\.{3}|\*{3}|your|example_|placeholder|<|\$\{?|\{\{|\{type|redacted|changeme|change_me|dummy|xxxx|environ|getenv|getpass"
     r"|process\.env|secrets?\.|config\.|null$|none$|undefined$|true$|false$|string$|str$"
 )
+#: What every name of a group holds, and the names.
 _NAMES: Final = (
-    "api_key", "apikey", "api-key", "api key", "access_token", "auth_token", "authtoken", "access token", "secret_key", "secretkey",
-    "secret key", "client_secret", "clientsecret", "bearer ", "api-schlüssel", "clé api", "clave api", "chave de api",
-    "api密钥", "apiキー", "ключ api", "api_token", "secret_access_key", "secretaccesskey", "private_token", "api token",
+    ("key", ("api_key", "apikey", "api-key", "api key", "secret_key", "secretkey", "secret key", "secret_access_key", "secretaccesskey")),
+    ("token", ("access_token", "auth_token", "authtoken", "access token", "api_token", "private_token", "api token")),
+    ("secret", ("client_secret", "clientsecret")),
+    ("bearer ", ("bearer ",)),
+    ("api", ("api-schlüssel", "clé api", "clave api", "chave de api", "api密钥", "apiキー", "ключ api")),
 )  # fmt: skip
 #: From the end of a name to its value.
 _VALUE: Final = re.compile(
     r"(?:s|_?id|_secret)?[\"'`]?\s{0,3}(?:=>|:=|[=:]|\bis\b|\bist\b|\best\b|\bes\b|(?<=bearer )|は|是|為|为)\s{0,3}[\"'`]?([\w\-./+=~]{16,512})"
 )
 _PASSWORDS: Final = (
-    "password", "passwd", "passphrase", "pwd", "passwort", "kennwort", "mot de passe", "contraseña", "senha", "wachtwoord",
-    "hasło", "пароль", "密码", "密碼", "パスワード", "비밀번호", "parola", "lösenord", "पासवर्ड",
+    "passw", "passphrase", "mot de passe", "pwd", "kennwort", "contraseña", "senha", "wachtwoord", "hasło", "пароль", "密码", "密碼",
+    "パスワード", "비밀번호", "parola", "lösenord", "पासवर्ड",
 )  # fmt: skip
+#: How a name goes on: password, passwd, passwort, and what German joins to it.
+_ENDING: Final = re.compile(r"(?:or[dt]|d)?(?:es|s)?(?![a-z])")
 #: What follows a name: a sign and the value, or a verb and something that no word looks like.
 _SIGNED: Final = re.compile(r"[\"'`]?\s{0,3}(?:=>|:=|[=:])\s{0,3}(\"[^\"\n]{4,128}|'[^'\n]{4,128}|[^\s\"'`,;]{4,128})")
 _SAID: Final = re.compile(r"\s{0,2}(?:is|ist|lautet|est|es|é|è|to|は|是|为|:)?\s{0,2}[\"'`]?([^\s\"'`,;]{4,128})")
 _STRONG: Final = re.compile(r"(?=[^\d]{0,127}\d)(?=[^A-Za-z]{0,127}[A-Za-z])")
-_URL: Final = re.compile(r"(?<=://)[^\s/@:]{0,64}:([^\s/@]{4,128})@")
+_URL: Final = re.compile(r"[^\s/@:]{0,64}:([^\s/@]{4,128})@")
 _DASH_P: Final = re.compile(r"mysql[^\n]{0,60} -p([^\s\-]{4,64})")
 #: Places of one name that are looked at; a text with more of them counts as holding one.
-_MOST: Final = 500
+_MOST: Final = 2_000
 _MIN_DIFFERENT: Final = 6
 
 
@@ -70,8 +75,9 @@ def _real(value: str) -> bool:
 
 
 def _tokens(text: str) -> Iterator[str]:
+    dash, line = "-" in text, "_" in text
     for kind, marks, pattern in _TOKENS:
-        if any(mark in text for mark in marks):
+        if any((dash or "-" not in mark) and (line or "_" not in mark) and mark in text for mark in marks):
             for number, token in enumerate(pattern.finditer(text)):
                 if kind in {"private_key", "jwt"} or _real(token.group()[4:]) or number > _MOST:
                     yield kind
@@ -91,8 +97,10 @@ def _places(lower: str, name: str) -> Iterator[int]:
 
 
 def _keys(seen: Text) -> Iterator[str]:
-    for name in _NAMES:
-        for end in _places(seen.lower, name):
+    lower = seen.lower
+    names = (name for stem, group in _NAMES if stem in lower for name in group)
+    for name in names:
+        for end in _places(lower, name):
             if end < 0:
                 yield "api_key"
                 return
@@ -113,14 +121,23 @@ def _is_password(seen: Text, end: int) -> bool:
 
 def _passwords(seen: Text) -> bool:
     lower = seen.lower
+    ascii_only = lower.isascii()
+    some = "pass" in lower
     for name in _PASSWORDS:
+        if (ascii_only and not name.isascii()) or (not some and "pass" in name):
+            continue
         for end in _places(lower, name):
-            if end < 0 or _is_password(seen, end):
+            if end < 0:
                 return True
-    if "://" in lower and any(
-        not _PLACEHOLDER.search(url[1].lower()) and url[1] not in {"password", "pass"} for url in _URL.finditer(seen.text)
-    ):
-        return True
+            ending = _ENDING.match(lower, end)
+            if ending and _is_password(seen, ending.end()):
+                return True
+    for end in _places(lower, "://"):
+        if end < 0:
+            return True
+        url = _URL.match(seen.text, end)
+        if url and not _PLACEHOLDER.search(url[1].lower()) and url[1] not in {"password", "pass"}:
+            return True
     return "mysql" in lower and _DASH_P.search(seen.text) is not None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 _ASCII: Final = re.compile(r"[\x00-\x7f]+")
@@ -18,6 +19,7 @@ _INVISIBLE: Final = frozenset(
 _MINUS: Final = "\u2212"
 
 
+@lru_cache(4096)
 def _plain(char: str) -> str:
     """Return what a character beyond ASCII stands for here; most stand for themselves."""
     if char in _INVISIBLE:
@@ -37,19 +39,15 @@ def _plain(char: str) -> str:
 def _normal(text: str) -> str:
     if text.isascii():
         return text
-    table = {char: plain for char in set(_ASCII.sub("", text)) if (plain := _plain(char)) != char}
+    odd = set(_ASCII.sub("", text))
+    table = {char: plain for char in odd if (plain := _plain(char)) != char}
     if len(table) > _FEW:
-        return text.translate(str.maketrans(table))
+        # With every character in it: a look-up that fails is slow.
+        same = {char: char for char in (*map(chr, range(128)), *odd)}
+        return text.translate(str.maketrans(same | table))
     for char, plain in table.items():
         text = text.replace(char, plain)
     return text
-
-
-def _lower(text: str) -> str:
-    lowered = text.lower()
-    if len(lowered) != len(text):
-        return "".join(low if len(low := char.lower()) == 1 else char for char in text)
-    return lowered
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,9 @@ class Text:
     @staticmethod
     def of(text: str) -> Text:
         """Normalise a text; linear in its length."""
-        normal = _normal(text)
-        return Text(normal, _lower(normal))
+        # The one character whose small letter is two.
+        normal = _normal(text).replace("\u0130", "I")
+        return Text(normal, normal.lower())
 
     def before(self, at: int, size: int) -> str:
         """Return what stands before a position, in lower case."""

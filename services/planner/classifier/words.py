@@ -14,7 +14,12 @@ class Words:
 
     def __init__(self, terms: str) -> None:
         given = [term for item in terms.replace("\n", " ").split(",") if (term := item.strip())]
-        self.terms: Final = tuple(dict.fromkeys(term.rstrip("*") for term in given))
+        self.terms: Final = tuple(dict.fromkeys(given))
+        bare = {term.rstrip("*") for term in given}
+        # A term that holds another one is there only with it.
+        least = [term for term in bare if not any(other in term for other in bare - {term})]
+        self._all: Final = tuple(least)
+        self._ascii: Final = tuple(term for term in least if term.isascii())
         self._pattern: Final = re.compile(
             "|".join(
                 re.escape(term.rstrip("*"))
@@ -26,13 +31,15 @@ class Words:
 
     def may_be_in(self, lower: str) -> bool:
         """Tell quickly whether a text in lower case may hold a term."""
-        return any(term in lower for term in self.terms)
-
-    def are_in(self, lower: str) -> bool:
-        """Tell whether a text in lower case holds a term. For short texts: it looks at every place."""
-        return self._pattern.search(lower) is not None
+        return any(term in lower for term in (self._ascii if lower.isascii() else self._all))
 
     def end_in(self, lower: str) -> int:
-        """Return where the first term ends; -1: there is none."""
+        """Return where the first term ends; -1: there is none. For short texts: it looks at every place."""
+        if not self.may_be_in(lower):
+            return -1
         found = self._pattern.search(lower)
         return found.end() if found else -1
+
+    def are_in(self, lower: str) -> bool:
+        """Tell whether a text in lower case holds a term. For short texts."""
+        return self.end_in(lower) >= 0
