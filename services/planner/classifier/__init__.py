@@ -32,6 +32,4 @@ def classify(texts: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
         seen = Text.of(text)
         found |= numbers.find(seen, _TABLE, _OPEN, pii.OTHER)
         found.update(pii.find(seen), phi.find(seen), financial.find(seen), secrets.find(seen))
-    return {
-        name: held for name, kinds in CLASSES.items() if (held := tuple(kind for kind in kinds if kind in found))
-    }
+    return {name: held for name, kinds in CLASSES.items() if (held := tuple(kind for kind in kinds if kind in found))}

@@ -44,7 +44,9 @@ _MOST: Final = 5_000
 _COUNTRIES: Final = frozenset(_LENGTHS) | frozenset(
     "US CA AU JP CN HK SG IN KR MX AR CL CO ZA NZ TH ID MY PH VN TW NG KE PE UY EC".split()  # noqa: SIM905 - a table
 )
-_OTHERWISE: Final = Words("imei, tracking, isbn, ean, barcode, order*, serial, transaction, bestell*, commande, pedido, 订单")
+_OTHERWISE: Final = Words(
+    "imei, tracking, isbn, ean, barcode, order*, serial, transaction, bestell*, commande, pedido, 订单"
+)
 
 
 def _is_iban(number: Candidate) -> bool:

@@ -85,7 +85,9 @@ IDS: Final = (
     _id("999999-999A", "fi.hetu", "hetu, henkilötunnus"),
     _id("999999-9999999", "kr.rrn"),
     _id("9999999999999", "kr.rrn", "주민등록*, resident registration"),
-    Shaped("ssn", ("999999999999", "9999 9999 9999", "9999-9999-9999"), always, Words("マイナンバー, 個人番号, my number")),
+    Shaped(
+        "ssn", ("999999999999", "9999 9999 9999", "9999-9999-9999"), always, Words("マイナンバー, 個人番号, my number")
+    ),
     _id("999 999 999, 999-999-999, 999999999", "ca.sin", "sin, sin number, social insurance, nas"),
     _id("999 999 999, 999999999", "au.tfn", "tfn, tax file"),
     _id("999.9999.9999.99", "ch.ssn"),

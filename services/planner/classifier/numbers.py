@@ -181,9 +181,7 @@ def _shaped(part: Candidate, table: Mapping[str, tuple[Shaped, ...]], found: set
     return hit
 
 
-def find(
-    seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Open], other: Words
-) -> set[str]:
+def find(seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Open], other: Words) -> set[str]:
     """Return the kinds of the numbers in a text.
 
     Args:

@@ -31,9 +31,7 @@ _CODED: Final = Words(
     疾病编码, 診断, 诊断, 患者"""
 )
 #: Of these a code without a point needs one.
-_NAMED: Final = Words(
-    "icd, icd10, icd-10*, cim-10, cid-10, cie-10, dx, diagnosis code, diagnosecode, мкб-10, 疾病编码"
-)
+_NAMED: Final = Words("icd, icd10, icd-10*, cim-10, cid-10, cie-10, dx, diagnosis code, diagnosecode, мкб-10, 疾病编码")
 _NPI: Final = Words("npi, national provider identifier, provider identifier")
 _NPI_PREFIX: Final = "80840"
 
@@ -65,7 +63,9 @@ _TRIGGERS: Final = (
 _ASCII_TRIGGERS: Final = tuple(trigger for trigger in _TRIGGERS if trigger.isascii())
 _OWNERS: Final = (" my ", " his ", " her ", " have ", " has ", " meine ")
 #: Words of machines: their trouble is no illness.
-_MACHINES: Final = re.compile(r"server|build|memory|scheduler|race condition|disk|network|software|keypad|bug\b|code\b|cpu|cluster|engine")
+_MACHINES: Final = re.compile(
+    r"server|build|memory|scheduler|race condition|disk|network|software|keypad|bug\b|code\b|cpu|cluster|engine"
+)
 _PERSON: Final = re.compile(r"\b(?:i|he|she|they|was|been|were|patient|father|mother|son|daughter|wife|husband|who)\b")
 _REACH_BACK: Final = 70
 _REACH_ON: Final = 80

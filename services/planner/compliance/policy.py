@@ -63,9 +63,7 @@ class Policy:
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON, every field present."""
-        return {
-            name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in FIELDS
-        }
+        return {name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in FIELDS}
 
 
 _INERT: Final = Policy()
@@ -78,9 +76,7 @@ def _values(where: str, name: str, given: object) -> tuple[str, ...]:
     for index, value in enumerate(given):
         if not isinstance(value, str) or not value.strip().isprintable() or not 0 < len(value.strip()) <= _MAX_LENGTH:
             raise PolicyError(f"{where}[{index}]", f"must be a text of 1 to {_MAX_LENGTH} printable characters")
-    values = tuple(
-        dict.fromkeys(value.strip().lower() if name in _LOWER else value.strip().upper() for value in given)
-    )
+    values = tuple(dict.fromkeys(value.strip().lower() if name in _LOWER else value.strip().upper() for value in given))
     if name == _CLASSES:
         for index, value in enumerate(values):
             if value not in CLASSES:
@@ -132,4 +128,7 @@ def parse(given: object, where: str = "compliance") -> Policy:
 def packs() -> Mapping[str, Policy]:
     """Return the named policies that ship with this package."""
     tables = tomllib.loads(files("planner.compliance").joinpath("packs.toml").read_text("utf-8"))
-    return {name: _rules(name, {key: value for key, value in table.items() if key != "why"}) for name, table in tables.items()}
+    return {
+        name: _rules(name, {key: value for key, value in table.items() if key != "why"})
+        for name, table in tables.items()
+    }
