@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from google.protobuf import json_format, struct_pb2
 
@@ -25,7 +25,7 @@ def plan_request(request: Request, offer: Offer) -> planner_pb2.PlanRequest:
     """Return what the planner is asked."""
     policy = None
     if request.compliance is not None:
-        policy = json_format.ParseDict(request.compliance, struct_pb2.Value())
+        policy = json_format.ParseDict(cast("dict[str, Any]", request.compliance), struct_pb2.Value())
     return planner_pb2.PlanRequest(
         messages=[planner_pb2.PlanMessage(role=message.role, text=message.text) for message in request.messages],
         policy=request.policy,

@@ -43,7 +43,7 @@ def _normal(text: str) -> str:
     table = {char: plain for char in odd if (plain := _plain(char)) != char}
     if len(table) > _FEW:
         # With every character in it: a look-up that fails is slow.
-        same = {char: char for char in (*map(chr, range(128)), *odd)}
+        same: dict[str, int | str | None] = {char: char for char in (*map(chr, range(128)), *odd)}
         return text.translate(str.maketrans(same | table))
     for char, plain in table.items():
         text = text.replace(char, plain)

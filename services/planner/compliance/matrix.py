@@ -1,4 +1,4 @@
-"""The matrix: what is known of each provider, claim by claim, each with its source. Unknown fails a rule that needs it."""
+"""The matrix: what is known of each provider, claim by claim. Unknown fails a rule that needs it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _NOTHING: Final = Provider()
 
 
 def _provider(claims: Mapping[str, Mapping[str, Any]]) -> Provider:
-    values = {name: claims[name].get("is") for name in CLAIMS}
+    values: dict[str, Any] = {name: claims[name].get("is") for name in CLAIMS}
     return Provider(**{name: frozenset(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
