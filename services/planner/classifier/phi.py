@@ -61,7 +61,7 @@ _TRIGGERS: Final = (
     "diagnós", "диагноз", "пациент", "确诊", "诊断", "診断", "患者", "진단",
 )  # fmt: skip
 _ASCII_TRIGGERS: Final = tuple(trigger for trigger in _TRIGGERS if trigger.isascii())
-_OWNERS: Final = (" my ", " his ", " her ", " have ", " has ", " meine ")
+_OWNERS: Final = ("my ", "his ", "her ", "have ", "has ", "meine ")
 #: Words of machines: their trouble is no illness.
 _MACHINES: Final = re.compile(
     r"server|build|memory|scheduler|race condition|disk|network|software|keypad|bug\b|code\b|cpu|cluster|engine"
@@ -133,14 +133,15 @@ def _is_diagnosis(lower: str) -> bool:
             return True
     for owner, at in _places(lower, _OWNERS, 1):
         end = at + len(owner)
-        if lower[end : end + 3] in _BEGINNINGS and lower.startswith(_CONDITIONS, end):
+        whole = not (at and lower[at - 1].isalnum())
+        if lower[end : end + 3] in _BEGINNINGS and whole and lower.startswith(_CONDITIONS, end):
             return not _MACHINES.search(lower, at, end + _REACH_ON)
     return "hiv" in lower and ("hiv-positive" in lower or "hiv positive" in lower)
 
 
 def find(seen: Text) -> Iterator[str]:
     """Yield the kinds that are no numbers."""
-    if _is_diagnosis(f" {seen.lower}"):
+    if _is_diagnosis(seen.lower):
         yield "diagnosis"
 
 
