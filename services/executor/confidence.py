@@ -50,10 +50,11 @@ def assess(
     Args:
         prior: chance of a right answer before anything is known of it.
         agreement: 0..1, of two answers or more.
-        logprob: mean natural logarithm of the tokens' probabilities.
+        logprob: mean natural logarithm of the tokens' probabilities; one that is no number counts as not told.
         judge: 0..1, of one comparison or more.
     """
-    parts = Parts(prior, agreement, None if logprob is None else math.exp(min(logprob, 0.0)), judge)
+    told = None if logprob is None or math.isnan(logprob) else math.exp(min(logprob, 0.0))
+    parts = Parts(prior, agreement, told, judge)
     value, source = prior, "prior"
     if parts.logprob is not None:
         value, source = _with_odds(value, _odds(parts.logprob) / _odds(_USUAL_TOKEN)), "logprob"

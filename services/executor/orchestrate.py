@@ -177,6 +177,8 @@ async def execute(
         try:
             answer = await strategy(run)
         except BrokenOffError as error:
+            if error.failure.reason == "timeout":
+                raise DeadlineError from error
             raise AllFailedError([(error.model, error.failure)]) from error
         except AllFailedError as error:
             if run.remaining_s() <= 0 or {failure.reason for _, failure in error.failures} == {"timeout"}:

@@ -10,7 +10,11 @@ from typing import Final
 from executor.prompts import MARKER
 
 # Neither crosses a line: reading many empty lines would take quadratic time. They leave the answer's own marks alone.
-_MARKER_LINE: Final = re.compile(rf"^[ \t*#_`]*{MARKER[:-1]}[ \t*_`]*:[*_`]*", re.IGNORECASE | re.MULTILINE)
+# What decorates a marker is short, so that a stream of nothing but stars is soon known to be none.
+_MARKER_LINE: Final = re.compile(
+    rf"^[ \t*#_`]{{0,32}}{MARKER[:-1]}[ \t*_`]{{0,8}}:[*_`]{{0,8}}", re.IGNORECASE | re.MULTILINE
+)
+_MARKER_CHARS: Final = 32 + len(MARKER) + 8 + 8
 _FIELD_LINE: Final = re.compile(r"^[ \t*#_`]*(DECISION|REASON)[ \t*_`]*:[*_` \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 #: A line that is a verdict and nothing else, with the words around it that models like; or one such within a text.
 _VERDICT_LINE: Final = re.compile(
@@ -86,7 +90,7 @@ class BelowMarker:
 
 def _may_become_marker(start: str) -> bool:
     """Tell whether a line's start, without its end, may still become a marker."""
-    if "\n" in start:
+    if "\n" in start or len(start) > _MARKER_CHARS:
         return False
     words = start.lstrip(_DECORATION).upper()
     name = MARKER[:-1]

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: Tries of one call: the first, and one more after a transient failure.
 _ATTEMPTS: Final = 2
 _BACKOFF_S: Final = 0.2
+#: Calls that no second try may take: those of a stand-in, and of the writer.
+_KEPT_CALLS: Final = 2
 #: A provider that asks for a longer pause is left for another one.
 _MAX_PAUSE_S: Final = 2.0
 #: Share of the remaining time that a call may take while there is somebody to ask after it.
@@ -58,6 +60,7 @@ class Run:
         self.random = edges.random
         self.degradations: list[Degradation] = []
         self._edges = edges
+        self._measure = edges.measure
         self._ledger = ledger
         self._deadline = deadline
         self._observer: Observer = observer or Silent()
@@ -89,11 +92,12 @@ class Run:
     async def compare(self, replies: Sequence[Reply]) -> agreement.Clusters:
         """Group replies that say the same."""
         measure = agreement.LEXICAL
-        if self._edges.measure is not None and len(replies) > 1:
+        if self._measure is not None and len(replies) > 1 and (texts := agreement.to_measure(replies)):
             try:
                 async with asyncio.timeout(min(_MEASURE_S, self.remaining_s())):
-                    measure = await self._edges.measure([reply.text for reply in replies])
+                    measure = await self._measure(texts)
             except (CallError, TimeoutError):
+                self._measure = None  # once is enough
                 self.degrade("compare", "unavailable", "", "compared the answers by their words")
         return agreement.cluster(replies, measure)
 
@@ -186,7 +190,8 @@ class Run:
                 pause = self.random.uniform(0, _BACKOFF_S * 2**attempt)
                 pause = max(pause, error.retry_after_s or 0.0)
                 late = self._edges.clock() + pause + MIN_CALL_S > until
-                if not error.transient or attempt == _ATTEMPTS or pause > _MAX_PAUSE_S or late:
+                scarce = self.calls_left() <= _KEPT_CALLS
+                if not error.transient or attempt == _ATTEMPTS or pause > _MAX_PAUSE_S or late or scarce:
                     raise
             await asyncio.sleep(pause)
             attempt += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -14,7 +14,7 @@ from local.chat import ChatError, refused
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
 #: Bytes of one line from the engine: a chunk with twenty alternatives a token has about 4 kB.
 _LINE_LIMIT: Final = 8 << 20
@@ -96,29 +96,28 @@ class Model:
         Raises:
             ChatError: the model is not loaded, has too long a queue, or refuses the request.
         """
-        async with self._next_turn() as process:
-            began = time.monotonic()
-            done = False
-            try:
-                await self._send(process, {"request": body})
-                while not (message := await self._next(process)).get("done"):
-                    if "error" in message:
-                        await self._until_done(process)
-                        done = True
-                        raise refused(message["error"])
-                    yield message["chunk"]
-                done = True
-            except _GoneError:
-                done = True
-                raise ChatError(503, f"{self.name} failed and is being loaded anew", retry_after_s=5) from None
-            finally:
-                if not done:
-                    await asyncio.shield(asyncio.ensure_future(self._stop(process)))
-                self._seconds += (time.monotonic() - began - self._seconds) / 4
+        process = await self._take_turn()
+        began = time.monotonic()
+        busy = True
+        try:
+            await self._send(process, {"request": body})
+            while not (message := await self._next(process)).get("done"):
+                if "error" in message:
+                    await self._until_done(process)
+                    busy = False
+                    raise refused(message["error"])
+                yield message["chunk"]
+            busy = False
+        except _GoneError:
+            busy = False
+            raise ChatError(503, f"{self.name} failed and is being loaded anew", retry_after_s=5) from None
+        finally:
+            # From here on the turn is this task's, not the caller's: who is cancelled once more, while he waits here,
+            # leaves at once and hands on no engine that is still being read from.
+            await asyncio.shield(asyncio.ensure_future(self._end_turn(process, began, busy=busy)))
 
-    @asynccontextmanager
-    async def _next_turn(self) -> AsyncIterator[Process]:
-        """Wait in line, then hold the engine. Whoever is cancelled while waiting leaves the line."""
+    async def _take_turn(self) -> Process:
+        """Wait in line and return the engine, to be given back by `_end_turn`. Who is cancelled meanwhile leaves."""
         if self._turn.locked() and self.waiting >= self._queue:
             wait = min(_LONGEST_RETRY_S, max(1, round(self._seconds * self._queue / 2)))
             raise ChatError(429, f"{self.name} has {self.waiting} requests waiting", "queue_full", wait)
@@ -127,13 +126,20 @@ class Model:
             await self._turn.acquire()
         finally:
             self.waiting -= 1
+        if not self.stopping and self._process is not None and self.loaded.is_set():
+            return self._process
+        self._turn.release()
+        if self.stopping:
+            raise ChatError(503, "stopping", retry_after_s=5)
+        raise ChatError(503, f"{self.name} is being loaded", retry_after_s=2)
+
+    async def _end_turn(self, process: Process, began: float, *, busy: bool) -> None:
+        """Stop the engine if it is busy, and only then let the next one have it."""
         try:
-            if self.stopping:
-                raise ChatError(503, "stopping", retry_after_s=5)
-            if self._process is None or not self.loaded.is_set():
-                raise ChatError(503, f"{self.name} is being loaded", retry_after_s=2)
-            yield self._process
+            if busy:
+                await self._stop(process)
         finally:
+            self._seconds += (time.monotonic() - began - self._seconds) / 4
             self._turn.release()
 
     async def _stop(self, process: Process) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,6 +56,17 @@ def test_a_long_text_is_read_in_linear_time(filler: str) -> None:
     readings.final_answer(text + "x", cut=False)
 
 
+@pytest.mark.parametrize("head", ["", "FINAL ANSWER", "FINAL ANSWER:", "FINAL ANSWER:\nx", "FINAL ANSWER:\nx\n"])
+@pytest.mark.parametrize("letter", ["*", " ", "\n", "x"])
+def test_a_model_that_repeats_itself_is_heard_in_linear_time(head: str, letter: str) -> None:
+    heard = readings.BelowMarker()
+    heard.feed(head)
+    began = time.process_time()
+    for _ in range(30_000):
+        heard.feed(letter)
+    assert time.process_time() - began < 1.0, "quadratic hearing takes several"
+
+
 PIECES = st.lists(
     st.sampled_from(
         [
@@ -68,6 +81,8 @@ PIECES = st.lists(
             "_",
             "Paris",
             "é\u2028",
+            "*" * 9,
+            " " * 33,
             "final answer: x",
             "#",
         ]

@@ -28,10 +28,10 @@ if sys.argv[1] == "bad":
 if sys.argv[1] == "crash":
     os._exit(3)
 send({"ready": True})
+UNTIL = {"hold": "stop", "slow": "go", "deaf": "never"}
 for line in sys.stdin:
     message = json.loads(line)
-    if "stop" in message:
-        send({"done": True})
+    if "request" not in message:
         continue
     what = message["request"]["what"]
     if what == "die":
@@ -40,10 +40,10 @@ for line in sys.stdin:
         send({"error": {"code": 400, "message": "no"}})
     else:
         send({"chunk": {"what": what}})
-    if what not in ("hold", "deaf"):
-        send({"done": True})
-    while what == "deaf":
-        sys.stdin.readline()
+    if what in UNTIL:
+        while UNTIL[what] not in json.loads(sys.stdin.readline()):
+            pass
+    send({"done": True})
 """
 
 
@@ -71,6 +71,12 @@ async def hold(model: Model) -> asyncio.Task[list[dict[str, Any]]]:
         while not model._turn.locked():
             await asyncio.sleep(0)
     return task
+
+
+async def turns_of_the_loop() -> None:
+    """Let everybody do what needs no engine."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def test_requests_are_answered_in_the_order_in_which_they_came() -> None:
@@ -121,6 +127,34 @@ async def test_who_reads_no_further_stops_the_engine() -> None:
         async with aclosing(model.chat({"what": "hold"})) as chunks:
             assert await anext(chunks) == {"what": "hold"}
         assert await ask(model, "x") == [{"what": "x"}]
+
+
+@pytest.mark.parametrize("listening", [True, False], ids=["and is cancelled twice", "and is cancelled once"])
+async def test_who_is_cancelled_while_the_engine_is_being_stopped_hands_on_no_busy_engine(listening: bool) -> None:
+    begun = asyncio.Event()
+
+    async def leave(model: Model) -> None:
+        async with aclosing(model.chat({"what": "slow"})) as chunks:
+            await anext(chunks)
+            begun.set()
+            if listening:
+                await anext(chunks)
+
+    async with running() as model, asyncio.timeout(30):
+        leaver = asyncio.create_task(leave(model))
+        await begun.wait()
+        for _ in range(2 if listening else 1):
+            leaver.cancel()
+            await turns_of_the_loop()
+        assert leaver.cancelled()  # although the engine has not stopped yet
+        late = asyncio.create_task(ask(model, "x"))
+        await turns_of_the_loop()
+        assert not late.done()
+        assert model.waiting == 1
+        assert model._process
+        assert model._process.stdin
+        model._process.stdin.write(b'{"go": true}\n')
+        assert await late == [{"what": "x"}]
 
 
 async def test_an_engine_that_refuses_answers_the_next_one() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from system.events import events_of
 from system.suite import OPENPRYSM, serving
 from system.upstream import Upstream, fails, hangs, says
 
@@ -173,7 +174,7 @@ async def test_a_bad_key_is_refused_by_the_name_of_its_place(
 
 async def test_what_is_refused_or_fails_leaves_its_key_free(suite: Suite, upstream: Upstream) -> None:
     assert (await ask(suite, {**SINGLE, "k": 9}, "again")).error == (422, "invalid_request")
-    assert (await ask(suite, {**SINGLE, "strategy": "debate"}, "again")).error == (422, "invalid_request")
+    assert (await ask(suite, {**SINGLE, "strategy": "guess"}, "again")).error == (422, "invalid_request")
     upstream.scripts["*"] = [fails(401)]
     assert (await ask(suite, SINGLE, "again")).error == (502, "all_models_failed")
     upstream.scripts["*"] = [says("Paris.")]
@@ -260,3 +261,13 @@ async def test_prompt_answer_and_keys_are_nowhere_to_be_read(own_upstream: Upstr
     for canary in (b"canary", secret.encode(), first.body[100:140]):
         assert canary not in kept
         assert canary not in told
+
+
+async def test_a_stream_replays_the_answer_of_an_earlier_request_and_spends_nothing(
+    suite: Suite, upstream: Upstream
+) -> None:
+    first = await ask(suite, SINGLE, "streamed later")
+    events = await events_of(suite, {"idempotency-key": "streamed later"}, **SINGLE)
+    assert [event["type"] for event in events] == ["answer.delta", "result"]
+    assert events[-1]["result"] == json.loads(first.body)
+    assert len(upstream.calls) == 1

@@ -15,7 +15,10 @@ from local.settings import LocalSettings
 from system.suite import OPENPRYSM, free_port, serving
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from system.suite import Suite
 
 pytestmark = [pytest.mark.system, pytest.mark.models]
 
@@ -86,3 +89,33 @@ async def test_killed_embedded_models_mean_documented_failures_and_then_answers_
         assert status == 200
         assert seen <= {(502, "all_models_failed"), (503, "no_provider_available")}
     assert "local died: killed by SIGKILL; starting it again" in "".join(suite.lines)
+
+
+@pytest.fixture(scope="module")
+def real_suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+    """A suite of the embedded models alone."""
+    with serving({"OPENPRYSM_LOCAL_MODELS": "small"}, tmp_path_factory.mktemp("real") / "state") as running:
+        yield running
+
+
+QUESTIONS = {
+    "single": "What is the capital of France?",
+    "cascade": "What is 12 + 30? Answer with the number only.",
+    "ensemble_moa": "Why is the sky blue? One sentence.",
+    "rank_fuse": "Give one good reason to learn to swim.",
+    "decompose_and_route": "Name the capital of France, and also say what 6 times 7 is.",
+    "self_consistency": "What is 6 times 7? Answer with the number only.",
+    "debate": "Is a tomato a fruit or a vegetable? One word.",
+}
+
+
+@pytest.mark.parametrize("strategy", QUESTIONS)
+async def test_every_strategy_answers_with_real_models_and_proves_it(real_suite: Suite, strategy: str) -> None:
+    body = await real_suite.ask(QUESTIONS[strategy], strategy=strategy, max_tokens=40, temperature=0)
+    run = body["prysm"]["orchestration"]
+    assert (body["strategy"], run["calls"]) == (strategy, len(body["prysm"]["stages"]))
+    assert body["choices"][0]["message"]["content"].strip()
+    assert 0 < run["confidence"] < 1
+    assert {stage["provider"] for stage in body["prysm"]["stages"]} == {"local"}
+    status, proof = await real_suite.get(body["prysm"]["proof"]["verify_url"])
+    assert (status, proof["verified"]) == (200, True)

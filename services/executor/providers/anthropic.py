@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from executor.chat import CallError, ChatReply, ChatRequest
 from executor.providers.figures import count
-from executor.providers.http import decode, post_for_events, post_json
+from executor.providers.http import Heard, decode, post_for_events, post_json
 from executor.providers.pieces import Pieces
-from executor.providers.refusals import error_of
+from executor.providers.refusals import cut, error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from executor.providers.sse import Event
 
 _VERSION: Final = "2023-06-01"
+#: Stop reasons that mean that the text is cut: by a limit, or by a classifier, which stops the model in mid-sentence.
+#: A tuple, because what came may not be hashable.
+_CUT: Final = ("max_tokens", "model_context_window_exceeded", "refusal")
 #: What reading JSON of an unexpected shape raises.
 _MISSHAPEN: Final = (KeyError, TypeError, AttributeError)
 
@@ -67,8 +70,8 @@ class _Events:
         self._stop_reason: Any = None
         self._stopped = False
 
-    def take(self, event: Event) -> bool:
-        """Take one event and tell whether it was the last."""
+    def take(self, event: Event) -> Heard:
+        """Take one event and tell how much of the answer is there."""
         if event.data:
             message = decode(event.data)
             if failure := error_of(event.name, message):
@@ -77,7 +80,9 @@ class _Events:
                 self._read(message)
             except _MISSHAPEN as error:
                 raise CallError("bad_response", "the answer is no message", worked=True) from error
-        return self._stopped
+        if self._stopped:
+            return Heard.ALL
+        return Heard.TEXT if self._stop_reason else Heard.PART
 
     def _read(self, event: Any) -> None:
         kind = event["type"]
@@ -106,7 +111,7 @@ class _Events:
             CallError: its end is missing.
         """
         if not self._stopped and not self._stop_reason:
-            raise CallError("bad_response", "the answer was cut", transient=True, worked=True)
+            raise cut()
         return ChatReply(self._pieces.text(), _finish(self._stop_reason), *_counts(self._usage))
 
 
@@ -129,4 +134,4 @@ def _counts(usage: Any) -> tuple[int | None, int | None]:
 
 
 def _finish(reason: object) -> str:
-    return "length" if reason == "max_tokens" else "stop"
+    return "length" if reason in _CUT else "stop"

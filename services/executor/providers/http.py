@@ -7,12 +7,13 @@ import ipaddress
 import json
 import socket
 from contextlib import suppress
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import aiohttp
 
 from executor.chat import CallError
-from executor.providers.refusals import refused
+from executor.providers.refusals import cut, refused
 from executor.providers.sse import EventStream
 
 if TYPE_CHECKING:
@@ -31,8 +32,21 @@ MAX_RESPONSE_BYTES: Final = 8 << 20
 MAX_STREAM_BYTES: Final = 64 << 20
 #: Seconds that the end of a body may lag behind the end of the answer, before its connection is given up.
 _END_S: Final = 0.05
+#: Seconds that the figures of an answer and its last event may lag behind the end of its text.
+_FIGURES_S: Final = 1.0
 
 _OK: Final = 200
+
+
+class Heard(Enum):
+    """How much of an answer is there, now that an event was taken."""
+
+    #: It goes on.
+    PART = auto()
+    #: The end of its text was told. Usage and the last event may follow; some servers send neither, nor an end.
+    TEXT = auto()
+    #: That was its last event.
+    ALL = auto()
 
 
 class _Resolver(aiohttp.ThreadedResolver):
@@ -86,7 +100,7 @@ async def post_for_events(
     url: str,
     headers: Mapping[str, str],
     body: Mapping[str, Any],
-    take: Callable[[Event], bool],
+    take: Callable[[Event], Heard],
 ) -> bytes | None:
     """Post `body`, which asks for an event stream, and give each event to `take` as it arrives.
 
@@ -95,8 +109,8 @@ async def post_for_events(
         url: where to.
         headers: of the request.
         body: of the request.
-        take: tells whether an event was the last of the answer. The stream may also end, or break, before that:
-            who takes the events knows whether something is missing.
+        take: tells how much of the answer is there. The stream may also end, or break, before all of it is: who takes
+            the events knows whether something is missing.
 
     Returns:
         The body of an answer that came as a whole instead; None after events.
@@ -137,7 +151,7 @@ async def _post(
             ) from error
         raise CallError("unavailable", "the provider can't be reached", transient=True) from error
     except aiohttp.ClientPayloadError as error:
-        raise CallError("bad_response", "the answer was cut", transient=True, worked=True) from error
+        raise cut() from error
     except aiohttp.ClientError as error:
         raise CallError("bad_response", "the provider does not speak HTTP as expected", worked=True) from error
 
@@ -152,17 +166,21 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-async def _read_events(response: aiohttp.ClientResponse, take: Callable[[Event], bool]) -> None:
+async def _read_events(response: aiohttp.ClientResponse, take: Callable[[Event], Heard]) -> None:
     events, size = EventStream(MAX_RESPONSE_BYTES), 0
-    with suppress(aiohttp.ClientPayloadError, aiohttp.ClientConnectionError):
-        async for chunk in response.content.iter_any():
-            for event in events.feed(chunk):
-                if take(event):
-                    await _read_end(response)
-                    return
-            size += len(chunk)
-            if size > MAX_STREAM_BYTES:
-                raise CallError("too_large", f"the answer has more than {MAX_STREAM_BYTES} bytes", worked=True)
+    with suppress(aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, TimeoutError):
+        async with asyncio.timeout(None) as patience:
+            async for chunk in response.content.iter_any():
+                for event in events.feed(chunk):
+                    heard = take(event)
+                    if heard is Heard.ALL:
+                        await _read_end(response)
+                        return
+                    if heard is Heard.TEXT and patience.when() is None:
+                        patience.reschedule(asyncio.get_running_loop().time() + _FIGURES_S)
+                size += len(chunk)
+                if size > MAX_STREAM_BYTES:
+                    raise CallError("too_large", f"the answer has more than {MAX_STREAM_BYTES} bytes", worked=True)
 
 
 async def _read_end(response: aiohttp.ClientResponse) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from executor.chat import CallError, ChatReply, ChatRequest
 from executor.providers.figures import MeanLogprob, count
-from executor.providers.http import decode, post_for_events, post_json
+from executor.providers.http import Heard, decode, post_for_events, post_json
 from executor.providers.pieces import Pieces
-from executor.providers.refusals import error_of
+from executor.providers.refusals import cut, error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
     from executor.providers.sse import Event
 
-#: Vendors' finish reasons that mean that the limit cut the answer. A tuple, because what came may not be hashable.
-_CUT: Final = ("length", "max_tokens", "model_length")
+#: Vendors' finish reasons that mean that the text is cut, and would be again: by the limit, or by a filter, which
+#: leaves out what it flags (OpenAI) or stops there (Azure). Tuples, because what came may not be hashable.
+_CUT: Final = ("length", "max_tokens", "model_length", "content_filter")
+#: … that the server's own trouble broke it off: DeepSeek's machines are short of something; Mistral, OpenRouter and
+#: vLLM say `error`; vLLM and SGLang say `abort` when they drop a request.
+_BROKEN: Final = ("insufficient_system_resource", "error", "abort")
 #: What reading JSON of an unexpected shape raises.
 _MISSHAPEN: Final = (KeyError, IndexError, TypeError, AttributeError)
 
@@ -86,11 +90,11 @@ class _Chunks:
         self._finish: Any = None
         self._done = False
 
-    def take(self, event: Event) -> bool:
-        """Take one event and tell whether it was the last."""
+    def take(self, event: Event) -> Heard:
+        """Take one event and tell how much of the answer is there."""
         if event.data.startswith(b"[DONE]"):
             self._done = True
-            return True
+            return Heard.ALL
         if event.data:
             chunk = decode(event.data)
             if failure := error_of(event.name, chunk):
@@ -99,7 +103,7 @@ class _Chunks:
                 self._read(chunk)
             except _MISSHAPEN as error:
                 raise CallError("bad_response", "the answer is no chat completion", worked=True) from error
-        return False
+        return Heard.TEXT if self._finish else Heard.PART
 
     def _read(self, chunk: Any) -> None:
         if usage := chunk.get("usage"):  # null until the last chunk, or a running total in each
@@ -122,7 +126,7 @@ class _Chunks:
             CallError: its end is missing.
         """
         if not self._done and not self._finish:
-            raise CallError("bad_response", "the answer was cut", transient=True, worked=True)
+            raise cut()
         return ChatReply(self._pieces.text(), _finish(self._finish), *self._counts, self._logprob.mean())
 
 
@@ -155,4 +159,6 @@ def _counts(usage: Any) -> tuple[int | None, int | None]:
 
 
 def _finish(reason: object) -> str:
+    if reason in _BROKEN:
+        raise cut()
     return "length" if reason in _CUT else "stop"

@@ -42,17 +42,17 @@ _TROUBLE: Final = frozenset(
 
 async def refused(response: aiohttp.ClientResponse) -> CallError:
     """Return the error that a status other than 200 means."""
-    status = response.status
+    status, after = response.status, pause(response.headers)
     if status == _RATE_LIMITED:
         if _marks(await _error_object(response)) & _UNPAID:
             return CallError("rejected", "the provider's quota of this key is used up")
-        after = pause(response.headers)
         return CallError("rate_limited", "the provider's rate limit is reached", transient=True, retry_after_s=after)
     if status in _REDIRECTS:
         return CallError("bad_response", "the provider redirects, which is not followed")
     if status in _CLIENT_ERRORS and status not in _TRANSIENT_CLIENT_ERRORS:
         return CallError("rejected", f"the provider refused the call with status {status}")
-    return CallError("unavailable", f"the provider failed with status {status}", transient=True)
+    # Not 503 alone may ask for a pause (RFC 9110, 10.2.3): Anthropic's 529 means overload too, and gateways have more.
+    return CallError("unavailable", f"the provider failed with status {status}", transient=True, retry_after_s=after)
 
 
 def error_of(name: bytes, event: Any) -> CallError | None:
@@ -76,6 +76,11 @@ def error_of(name: bytes, event: Any) -> CallError | None:
     if marks & _TROUBLE or any(status in _SERVER_ERRORS for status in statuses):
         return CallError("unavailable", "the provider failed while it answered", transient=True, worked=True)
     return CallError("bad_response", "the provider broke the answer off with an error", worked=True)
+
+
+def cut() -> CallError:
+    """Return the error of an answer that the provider did not bring to its end."""
+    return CallError("bad_response", "the answer was cut", transient=True, worked=True)
 
 
 def pause(headers: Mapping[str, str]) -> float | None:

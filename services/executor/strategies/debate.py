@@ -13,7 +13,7 @@ from executor import prompts
 from executor.gather import gather
 from executor.readings import stance, verdict
 from executor.reply import AllFailedError, Reply
-from executor.strategies.answer import Answer, alone, chosen, note_dissent
+from executor.strategies.answer import Answer, alone, chosen, note_dissent, whole_of
 from executor.strategies.propose import propose, tell_missing
 
 if TYPE_CHECKING:
@@ -45,33 +45,39 @@ async def debate(run: Run) -> Answer:
     for _ in range(1, _ROUNDS):
         if len(clusters.groups) == 1:
             break
+        # A round in which only some can speak is unfair, and its calls are the judge's.
+        if run.calls_left() < len(positions):
+            run.degrade("debate", "call_limit", "", "ended the debate and voted")
+            break
         argued = await _argue(run, positions)
         if argued == positions:
             break
         positions = argued
         clusters = await run.compare(positions)
 
-    # 3. Vote by quality; the judge breaks a tie.
-    note_dissent(run, clusters)
+    # 3. Vote by quality; the judge breaks a tie. One verdict in one order is a coin with a lean: it adds no confidence.
     tied = _tied(clusters)
-    if len(tied) > 1 and (choice := await _break_tie(run, tied)) is not None:
-        return chosen(choice, clusters, judge=1.0)
-    return chosen(clusters.best, clusters)
+    choice = await _break_tie(run, tied) if len(tied) > 1 else None
+    note_dissent(run, clusters, choice)
+    return chosen(choice or whole_of(clusters.groups[0]), clusters)
 
 
 async def _argue(run: Run, positions: Sequence[Reply]) -> list[Reply]:
     """Let every agent see the others' answers, and return where each one stands now."""
     models = [position.model for position in positions]
+    sources = tuple(sorted(position.stage for position in positions))
+    # In random order, so that no place speaks for an answer.
+    others = [run.random.sample([o.text for o in positions if o is not own], len(positions) - 1) for own in positions]
     outcomes = await gather(
         [
             run.ask(
                 "debate",
                 own.model,
-                prompts.debate(run.task.messages, own.text, [other.text for other in positions if other is not own]),
+                prompts.debate(run.task.messages, own.text, shown),
                 share=_ROUND_SHARE,
-                depends_on=tuple(position.stage for position in positions),
+                depends_on=sources,
             )
-            for own in positions
+            for own, shown in zip(positions, others, strict=True)
         ]
     )
     tell_missing(run, "debate", models, outcomes, "kept its earlier answer")
@@ -83,27 +89,27 @@ async def _argue(run: Run, positions: Sequence[Reply]) -> list[Reply]:
 
 def _moved(run: Run, own: Reply, said: Reply) -> Reply:
     decided = stance(said.text, cut=said.finish_reason == "length")
-    run.stages[said.stage].note = "changed its answer" if decided.answer else "kept its answer"
-    return own if decided.answer is None else replace(said, text=decided.answer)
+    answer = own.text.strip() if decided.answer is None else decided.answer
+    if answer == own.text.strip():
+        run.stages[said.stage].note = "kept its answer"
+        return own
+    run.stages[said.stage].note = "changed its answer"
+    return replace(said, text=answer)
 
 
-def _tied(clusters: Clusters) -> list[Reply]:
-    """Return the best answer of each group that is as heavy as the heaviest one, or nearly."""
-    weights = [sum(reply.model.quality for reply in group) for group in clusters.groups]
-    total = sum(weights) or 1.0
-    near = [
-        group for group, weight in zip(clusters.groups, weights, strict=True) if weights[0] - weight <= _TIE * total
-    ]
-    return [group[0] for group in near]
+def _tied(clusters: Clusters) -> list[Sequence[Reply]]:
+    """Return the groups that are as heavy as the heaviest one, or nearly."""
+    shares = [clusters.share_of(group[0]) or 0.0 for group in clusters.groups]
+    return [group for group, share in zip(clusters.groups, shares, strict=True) if shares[0] - share <= _TIE]
 
 
-async def _break_tie(run: Run, tied: Sequence[Reply]) -> Reply | None:
-    """Have a judge choose among answers, none of them its own; None when there is no judge, or no verdict."""
-    authors = {reply.model.id for reply in tied}
-    judges = [judge for judge in run.task.plan.judges if judge.id not in authors]
-    shown = run.random.sample(tied, len(tied))
+async def _break_tie(run: Run, tied: Sequence[Sequence[Reply]]) -> Reply | None:
+    """Have a judge choose among groups that don't say what it says itself; None when there is none, or no verdict."""
+    partial = {reply.model.id for group in tied for reply in group}
+    judges = [judge for judge in run.task.plan.judges if judge.id not in partial]
+    shown = run.random.sample([whole_of(group) for group in tied], len(tied))
     question = prompts.choose(run.task.messages, [reply.text for reply in shown])
-    sources = tuple(sorted(reply.stage for reply in tied))
+    sources = tuple(sorted(reply.stage for reply in shown))
     action = "the vote's heaviest answer was taken"
     try:
         said = await run.ask_any("judge", judges, question, depends_on=sources, temperature=0.0)

@@ -79,8 +79,8 @@ async def _decompose(run: Run) -> tuple[tuple[Node, ...], int]:
                 "decompose", plan.synthesizers, asked, share=_PLAN_SHARE, depends_on=depends_on, temperature=0.0
             )
         except AllFailedError as error:
-            for model, failure in error.failures:
-                run.degrade("decompose", failure.reason, model.id, "one model was asked for all of it")
+            for planner, reason in [(model.id, it.reason) for model, it in error.failures] or [("", "unavailable")]:
+                run.degrade("decompose", reason, planner, "one model was asked for all of it")
             return (), 0
         try:
             return dag.read(reply.text), reply.stage

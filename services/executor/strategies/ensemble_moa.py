@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from executor.strategies.answer import Answer, alone, chosen, note_dissent
+from executor.strategies.answer import Answer, alone, chosen, note_dissent, whole_of
 from executor.strategies.propose import propose
 from executor.strategies.write import write
 
@@ -34,5 +34,5 @@ async def ensemble_moa(run: Run) -> Answer:
     note_dissent(run, clusters)
 
     # 3. Aggregate; when nobody writes an answer, the best proposal is one.
-    best = clusters.best
+    best = whole_of(clusters.groups[0])
     return await write(run, "aggregate", proposals, chosen(best, clusters), best.model.id)

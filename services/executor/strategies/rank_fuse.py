@@ -6,28 +6,20 @@ model never judges its own answer, since judges favour themselves (2404.13076).
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from executor import prompts
-from executor.chat import CallError
-from executor.gather import gather
-from executor.readings import verdict
-from executor.reply import Reply
 from executor.strategies.answer import Answer, alone, chosen, note_dissent
+from executor.strategies.judging import judge_pairs
 from executor.strategies.propose import propose
 from executor.strategies.write import write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from executor.agreement import Clusters
-    from executor.plan import Model
+    from executor.reply import Reply
     from executor.run import Run
 
-#: Parts of the remaining time that the candidates, and then the judges, may take.
+#: Part of the remaining time that the candidates may take: judges and the writer read what they wrote.
 _CANDIDATES_SHARE: Final = 0.5
-_JUDGES_SHARE: Final = 0.5
 _FUSED: Final = 3
 _PAIR: Final = 2
 
@@ -51,14 +43,15 @@ async def rank_fuse(run: Run) -> Answer:
         return chosen(clusters.best, clusters)
 
     # 3. Judge all pairs at once, each in both orders, and rank by wins (Copeland).
-    points, judged = await _judge(run, contenders)
+    points, judged = await judge_pairs(run, contenders)
     ranking = sorted(contenders, key=lambda reply: (-points[reply.stage], contenders.index(reply)))
     winner = ranking[0]
-    share = points[winner.stage] / (len(contenders) - 1) if judged else None
+    share = points[winner.stage] / (len(contenders) - 1) if winner.stage in judged else None
 
-    # 4. Fuse the best; when nobody does, the winner is the answer.
+    # 4. Fuse the best two, and the third unless it lost to all; when nobody does, the winner is the answer.
     best = chosen(winner, clusters, judge=share)
-    return await write(run, "fuse", ranking[:_FUSED], best, winner.model.id)
+    fused = [reply for place, reply in enumerate(ranking[:_FUSED]) if place < _PAIR or points[reply.stage] > 0]
+    return await write(run, "fuse", fused, best, winner.model.id)
 
 
 def _contenders(clusters: Clusters, calls: int) -> list[Reply]:
@@ -74,62 +67,3 @@ def _contenders(clusters: Clusters, calls: int) -> list[Reply]:
     while most > _PAIR and most * (most - 1) > calls:
         most -= 1
     return found[:most]
-
-
-async def _judge(run: Run, contenders: Sequence[Reply]) -> tuple[dict[int, float], int]:
-    """Return each contender's points by its stage, 1 a win and 1/2 a tie, and how many comparisons gave a verdict."""
-    judges: list[Model] = []
-    pairs: list[tuple[Reply, Reply]] = []
-    for one, other in combinations(contenders, 2):
-        if (judge := _impartial(run.task.plan.judges, one, other)) is None:
-            run.degrade("judge", "no_judge", "", f"took {one.model.id} and {other.model.id} for equals")
-            continue
-        judges += [judge, judge]
-        pairs += [(one, other), (other, one)]
-    outcomes = (
-        await gather(
-            [
-                run.ask(
-                    "judge",
-                    judge,
-                    prompts.compare(run.task.messages, first.text, second.text),
-                    share=_JUDGES_SHARE,
-                    depends_on=(first.stage, second.stage),
-                    temperature=0.0,
-                )
-                for judge, (first, second) in zip(judges, pairs, strict=True)
-            ]
-        )
-        if pairs
-        else []
-    )
-    points = {reply.stage: 0.0 for reply in contenders}
-    judged = 0
-    for index in range(0, len(pairs), 2):
-        one, other = pairs[index]
-        forth, back = (_read(run, judges[index], outcome) for outcome in outcomes[index : index + 2])
-        judged += forth is not None and back is not None
-        won = 1.0 if (forth, back) == (0, 1) else 0.0 if (forth, back) == (1, 0) else 0.5
-        points[one.stage] += won
-        points[other.stage] += 1 - won
-    for one, other in combinations(contenders, 2):
-        if (one, other) not in pairs:
-            points[one.stage] += 0.5
-            points[other.stage] += 0.5
-    return points, judged
-
-
-def _impartial(judges: Sequence[Model], one: Reply, other: Reply) -> Model | None:
-    """Return the best judge that wrote neither answer, of another family than both if there is one."""
-    able = [judge for judge in judges if judge.id not in {one.model.id, other.model.id}]
-    apart = [judge for judge in able if judge.family not in {one.model.family, other.model.family}]
-    return next(iter(apart or able), None)
-
-
-def _read(run: Run, judge: Model, outcome: Reply | CallError | None) -> int | None:
-    """Return a judge's verdict, 0 or 1 or -1 for a tie; None, and a degradation, when there is none."""
-    if isinstance(outcome, Reply) and (chose := verdict(outcome.text, _PAIR)) is not None:
-        return chose
-    reason = outcome.reason if isinstance(outcome, CallError) else "straggler" if outcome is None else "bad_response"
-    run.degrade("judge", reason, judge.id, "took the pair for equals")
-    return None

@@ -1,18 +1,18 @@
 """self_consistency: one model is sampled several times, and what it says most often is the answer.
 
-Self-consistency (arXiv 2203.11171), drawn in waves and stopped as soon as more samples would change nothing
-(Adaptive-Consistency 2305.11860, early stopping at a window of one mind 2401.10480). Of free texts the most central one
+Self-consistency (arXiv 2203.11171), drawn in waves and stopped as soon as more samples would change nothing, or a first
+wave is of one mind (early stopping, 2401.10480). With up to eight samples the posterior of Adaptive-Consistency
+(2305.11860) stops no earlier than these two rules. Of free texts the most central one
 of the largest group is returned, in place of a vote (2311.17311).
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 from executor.gather import gather
 from executor.reply import Reply
-from executor.strategies.answer import Answer, alone, chosen, note_dissent
+from executor.strategies.answer import Answer, alone, chosen, note_dissent, whole_of
 from executor.strategies.propose import stand_in, tell_missing
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 #: Samples that are drawn at once.
 _WAVE: Final = 3
-#: Chance that the leading answer stays in front, from which on no more is drawn.
-_SURE: Final = 0.95
+#: Part of the remaining time that a wave may take while another one, or a stand-in, may come after it.
+_WAVE_SHARE: Final = 0.6
 
 
 async def self_consistency(run: Run) -> Answer:
@@ -33,7 +33,8 @@ async def self_consistency(run: Run) -> Answer:
     Raises:
         AllFailedError: no sample came, and no stand-in answered.
     """
-    models = run.task.plan.proposers
+    plan = run.task.plan
+    models = plan.proposers
     samples: list[Reply] = []
     failures: list[tuple[Model, CallError]] = []
     clusters = None
@@ -41,38 +42,27 @@ async def self_consistency(run: Run) -> Answer:
         # 1. Draw a wave.
         wave = models[drawn : drawn + _WAVE]
         left = len(models) - drawn - len(wave)
-        outcomes = await gather([run.ask("sample", model, run.task.messages) for model in wave])
-        failures += tell_missing(run, "sample", wave, outcomes, "went on with the other samples")
+        share = _WAVE_SHARE if left or (plan.fallbacks and not samples) else 1.0
+        outcomes = await gather([run.ask("sample", model, run.task.messages, share=share) for model in wave])
         samples += [outcome for outcome in outcomes if isinstance(outcome, Reply)]
+        action = "went on with the other samples" if samples else "asked a stand-in"
+        failures += tell_missing(run, "sample", wave, outcomes, action)
         if not samples:
             break
 
-        # 2. Stop when the rest can't, or very likely won't, change the vote.
+        # 2. Stop when the rest would not change the vote.
         clusters = await run.compare(samples)
         if _decided(clusters, len(samples), left):
             break
 
-    # 3. The largest group's most central sample is the answer.
+    # 3. The largest group's most central sample that is whole is the answer.
     if clusters is None:
         return alone(await stand_in(run, "sample", failures))
     note_dissent(run, clusters)
-    return chosen(clusters.best, clusters)
+    return chosen(whole_of(clusters.groups[0]), clusters)
 
 
 def _decided(clusters: Clusters, drawn: int, left: int) -> bool:
-    """Tell whether the leading answer will stay in front: surely, by a first wave of one mind, or very likely."""
+    """Tell whether more samples are a waste: the lead can't be lost, or the first wave is of one mind."""
     first, second = (*(len(group) for group in clusters.groups), 0)[:2]
-    if first - second > left:
-        return True
-    if first == drawn and drawn >= _WAVE:
-        return True
-    return _stays_in_front(first, second) >= _SURE
-
-
-def _stays_in_front(first: int, second: int) -> float:
-    """Return the chance that the first of two answers is the more frequent one, after so many samples of each.
-
-    The posterior under a flat prior, P(p > 1/2) of Beta(first + 1, second + 1), which for integers is a binomial sum.
-    """
-    flips = first + second + 1
-    return float(sum(math.comb(flips, heads) for heads in range(first + 1)) / 2**flips)
+    return first - second > left or first == drawn >= _WAVE

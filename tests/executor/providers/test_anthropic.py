@@ -68,7 +68,15 @@ async def test_a_temperature_over_one_is_sent_as_one(
 
 @pytest.mark.parametrize(
     ("stop_reason", "finish"),
-    [("end_turn", "stop"), ("stop_sequence", "stop"), ("max_tokens", "length"), (None, "stop"), ([], "stop")],
+    [
+        ("end_turn", "stop"),
+        ("stop_sequence", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("refusal", "length"),
+        (None, "stop"),
+        ([], "stop"),
+    ],
 )
 async def test_a_stop_reason_is_stop_or_length(
     upstream: Upstream, client: aiohttp.ClientSession, stop_reason: Any, finish: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from executor.chat import CallError, ChatReply
+from executor.providers import http
 from executor.providers.anthropic import Anthropic
 
 if TYPE_CHECKING:
@@ -111,6 +113,15 @@ async def test_a_stop_reason_or_the_last_event_is_the_end_and_nothing_else(
         with pytest.raises(CallError, match="the answer was cut") as caught:
             await stream(upstream, client, *events, then="cut")
         assert (caught.value.transient, caught.value.worked) == (True, True)
+
+
+async def test_after_a_stop_reason_the_last_event_is_waited_for_only_a_moment(
+    upstream: Upstream, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "_FIGURES_S", 0.1)
+    async with asyncio.timeout(5):
+        assert (await stream(upstream, client, delta("x"), end(), then="hold"))[1] == ["x"]
+        await upstream.gone.wait()
 
 
 async def test_an_answer_that_comes_as_a_whole_is_one_piece(upstream: Upstream, client: aiohttp.ClientSession) -> None:

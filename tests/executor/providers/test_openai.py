@@ -95,7 +95,7 @@ async def test_a_refusal_stands_for_the_content_that_it_replaces(
         ("length", "length"),
         ("max_tokens", "length"),
         ("model_length", "length"),
-        ("content_filter", "stop"),
+        ("content_filter", "length"),
         ("tool_calls", "stop"),
         (None, "stop"),
         (7, "stop"),
@@ -108,6 +108,25 @@ async def test_a_finish_reason_is_stop_or_length(
 ) -> None:
     answer = {"choices": [{"message": {"content": "x"}, "finish_reason": finish}]}
     assert (await ask(upstream, client, answer)).finish_reason == read
+
+
+@pytest.mark.parametrize("finish", ["insufficient_system_resource", "error", "abort"])
+@pytest.mark.parametrize("content", ["Par", "", None])
+async def test_what_the_vendor_s_own_trouble_broke_off_may_be_asked_for_again(
+    upstream: Upstream, client: aiohttp.ClientSession, finish: str, content: Any
+) -> None:
+    answer = {"choices": [{"message": {"content": content}, "finish_reason": finish}]}
+    with pytest.raises(CallError, match="the answer was cut") as caught:
+        await ask(upstream, client, answer)
+    assert (caught.value.reason, caught.value.transient, caught.value.worked) == ("bad_response", True, True)
+
+
+@pytest.mark.parametrize("content", ["", None])
+async def test_a_filter_that_leaves_nothing_leaves_an_empty_answer(
+    upstream: Upstream, client: aiohttp.ClientSession, content: Any
+) -> None:
+    answer = {"choices": [{"message": {"content": content}, "finish_reason": "content_filter"}]}
+    assert (await ask(upstream, client, answer)).text == ""
 
 
 @pytest.mark.parametrize(

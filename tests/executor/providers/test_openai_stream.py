@@ -97,6 +97,27 @@ async def test_a_running_total_counts_once(upstream: Upstream, client: aiohttp.C
     assert (reply.prompt_tokens, reply.completion_tokens) == (3, 3)
 
 
+async def test_a_text_that_a_filter_stopped_is_cut(upstream: Upstream, client: aiohttp.ClientSession) -> None:
+    reply, pieces = await stream(upstream, client, chunk({"content": "Pa"}), chunk({}, "content_filter"))
+    assert (reply.finish_reason, pieces) == ("length", ["Pa"])
+
+
+@pytest.mark.parametrize("finish", ["insufficient_system_resource", "error", "abort"])
+async def test_pieces_that_the_vendor_s_own_trouble_broke_off_may_be_asked_for_again(
+    upstream: Upstream, client: aiohttp.ClientSession, finish: str
+) -> None:
+    with pytest.raises(CallError, match="the answer was cut") as caught:
+        await stream(upstream, client, chunk({"content": "Pa"}), chunk({}, finish))
+    assert (caught.value.reason, caught.value.transient, caught.value.worked) == ("bad_response", True, True)
+
+
+async def test_the_error_that_follows_a_finish_reason_says_more(
+    upstream: Upstream, client: aiohttp.ClientSession
+) -> None:
+    with pytest.raises(CallError, match=r"^rate_limited: "):
+        await stream(upstream, client, chunk({"content": "Pa"}, "error"), {"error": {"code": 429}})
+
+
 async def test_a_refusal_in_pieces_is_the_answer(upstream: Upstream, client: aiohttp.ClientSession) -> None:
     first, second = chunk({"content": None, "refusal": "I "}), chunk({"refusal": "can't."})
     assert (await stream(upstream, client, first, second))[1] == ["I ", "can't."]

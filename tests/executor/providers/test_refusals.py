@@ -58,6 +58,33 @@ async def test_the_pause_that_a_rate_limit_asks_for_is_read_in_all_its_forms(
     assert (await failure(upstream, client)).retry_after_s == seconds
 
 
+@pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504, 529])
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:07 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 7.0),
+        ({"retry-after-ms": "250"}, 0.25),
+    ],
+    ids=["nothing", "seconds", "a date", "milliseconds"],
+)
+async def test_who_is_overloaded_may_ask_for_a_pause_too(
+    upstream: Upstream, client: aiohttp.ClientSession, status: int, header: dict[str, str], seconds: float | None
+) -> None:
+    upstream.answers(b"", status, header)
+    caught = await failure(upstream, client)
+    assert (caught.reason, caught.transient, caught.retry_after_s) == ("unavailable", True, seconds)
+
+
+@pytest.mark.parametrize("status", [302, 400, 401])
+async def test_what_no_pause_mends_asks_for_none(
+    upstream: Upstream, client: aiohttp.ClientSession, status: int
+) -> None:
+    upstream.answers(b"", status, {"retry-after": "7"})
+    assert (await failure(upstream, client)).retry_after_s is None
+
+
 @given(st.dictionaries(st.sampled_from(["retry-after-ms", "retry-after", "date"]), st.text(max_size=40)))
 @example({"retry-after": "Wed, 21 Oct 2026 07:28:07 -0000", "date": "Wed, 21 Oct 2026 07:28:07 +0100"})
 @example({"retry-after": "Wed, 21 Oct 99999 07:28:07 GMT", "date": "Wed, 21 Oct 2026 07:28:07 GMT"})
