@@ -56,11 +56,11 @@ def test_precision_and_recall_of_every_class_are_above_95_percent(
         wrong.update(got - wanted)
         missed.update(wanted - got)
     with capsys.disabled():
-        print(f"\n{part}:")  # noqa: T201 - the figures are what this is for
+        print(f"\n{part}: precision, recall, positives")  # noqa: T201 - the figures are what this is for
         for name in CLASSES:
             precision = right[name] / (right[name] + wrong[name])
             recall = right[name] / (right[name] + missed[name])
-            print(f"  {name:<10} precision {precision:.3f}  recall {recall:.3f}  of {right[name] + missed[name]}")  # noqa: T201
+            print(f"  {name:<10} {precision:.3f} {recall:.3f} {right[name] + missed[name]}")  # noqa: T201 - likewise
             assert min(precision, recall) >= 0.95
 
 
@@ -104,9 +104,10 @@ def test_what_is_found_alone_is_found_between_other_words(snippet: Snippet, join
 
 PIECES: Final = (
     "1", "a@", "a", "666-45-6789 ", "4111 1111 1111 1112 ", "1 ", "12.", "eyJ", "DE89370400440532013001 ",
-    "diagnosed with ", "my ", "password ", "api_key = xxxxxxxxxxxxxxxxxxxx ", "::", "1:2:3:4:5:6:7:8:9 ", "swift ", "sk-",
-    "AKIA", "-----BEGIN RSA ", "xoxb-xxxx-", "１２３-４５", "1\u200d", "://a:b", "[at] a", "a-", "@a.", "born 1985 ",
-    "phone 12345678 ", "patient ", "ﬁ１", "İ1", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ", "passport 12a ", "+1 ", "(1", "E11.",
+    "diagnosed with ", "my ", "password ", "api_key = xxxxxxxxxxxxxxxxxxxx ", "::", "1:2:3:4:5:6:7:8:9 ", "swift ",
+    "sk-", "AKIA", "-----BEGIN RSA ", "xoxb-xxxx-", "\uff11\uff12\uff13-\uff14\uff15", "1\u200d", "://a:b", "[at] a", "a-", "@a.", "born 1985 ",
+    "phone 12345678 ", "patient ", "\ufb01\uff11", "\u01301", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ", "passport 12a ",
+    "+1 ", "(1", "E11.",
     "eyJaaaaaaaa.", "A1-", "1-1 ", "bearer ", "mysql -p", "0.0.0.", "дата ",
 )  # fmt: skip
 

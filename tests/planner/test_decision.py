@@ -111,7 +111,7 @@ def test_the_premium_compares_list_prices(shipped: Catalog) -> None:
 
 def test_the_attestation_is_over_rfc_8785(shipped: Catalog) -> None:
     document = decided(shipped, EUROPE, "PII").document()
-    body = {"decision": document, "models": ["mistral-large-3"], "request_id": "prysm-0"}
+    body: Any = {"decision": document, "models": ["mistral-large-3"], "request_id": "prysm-0"}
     assert (
         attest(document, ["mistral-large-3"], "prysm-0") == f"sha256:{hashlib.sha256(rfc8785.dumps(body)).hexdigest()}"
     )

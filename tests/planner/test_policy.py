@@ -51,10 +51,9 @@ def test_what_is_not_understood_is_refused_by_name(given_: Any, field: str, allo
 def test_any_json_is_a_policy_or_a_refusal(value: Any) -> None:
     try:
         read = parse(value)
-    except PolicyError as error:
-        assert error.field.startswith("compliance")
-    else:
-        assert parse(read.document()) == read
+    except PolicyError:
+        return
+    assert parse(read.document()) == read
 
 
 def test_values_compare_in_any_case_and_once() -> None:

@@ -1,4 +1,4 @@
-"""Numbers that a state gives to a person or a firm: all of them count as `ssn`, the kind that the contract has for them.
+"""Numbers that a state gives to a person or a firm: all count as `ssn`, the kind that the contract has for them.
 
 Where a check digit is weak or a shape common, one of the number's names must stand nearby.
 """
@@ -13,14 +13,15 @@ from planner.classifier.numbers import Candidate, Shaped
 from planner.classifier.words import Words
 
 #: First letters that no United Kingdom national insurance number has; HMRC, NIM39110.
-_NINO: Final = re.compile(r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]", re.I)
+_NINO: Final = re.compile(
+    r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]", re.IGNORECASE
+)
 
 
 def _us(candidate: Candidate) -> bool:
-    """Area, group and serial that the Social Security Administration gives; one that many copied from a wallet counts."""
-    area, group, serial = re.split(r"[ \-]", candidate.raw) if len(candidate.raw) > 9 else (  # noqa: PLR2004 - digits
-        candidate.raw[:3], candidate.raw[3:5], candidate.raw[5:],
-    )  # fmt: skip
+    """Tell whether the Social Security Administration could have given area, group and serial."""
+    digits = re.sub(r"\D", "", candidate.raw)
+    area, group, serial = digits[:3], digits[3:5], digits[5:]
     after = candidate.seen.text[candidate.end : candidate.end + 2]
     return (
         area not in {"000", "666"}

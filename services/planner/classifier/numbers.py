@@ -98,41 +98,63 @@ class Open:
     whole: bool = False
 
 
-def _digits(text: str) -> Iterator[re.Match[str]]:
-    """Yield every run of digits. Where digits are few, each is found by itself, which is faster than the pattern."""
-    if _SPARSE * sum(map(text.count, _DIGITS)) > len(text):
-        yield from _RUN.finditer(text)
-        return
+def _places(text: str) -> Iterator[int] | None:
+    """Return where digits stand when they are few: finding each is then faster than a search of the pattern."""
+    counts = [text.count(digit) for digit in _DIGITS]
+    if _SPARSE * sum(counts) > len(text) or not any(counts):
+        return None
     places: list[int] = []
-    for digit in _DIGITS:
-        at = text.find(digit)
-        while at >= 0:
-            places.append(at)
+    for digit, count in zip(_DIGITS, counts, strict=True):
+        at = -1
+        for _ in range(count):
             at = text.find(digit, at + 1)
-    done = 0
-    for at in sorted(places):
-        if at >= done and (run := _RUN.match(text, at)):
-            done = run.end()
-            yield run
+            places.append(at)
+    return iter(sorted(places))
 
 
 def _runs(seen: Text) -> Iterator[tuple[int, int]]:
     """Yield every run with the ASCII letters, digits and underscores joined to it, as start and end."""
-    text, done = seen.text, 0
-    for run in _digits(text):
+    text = seen.text
+    places = _places(text)
+    run = _RUN.match(text, next(places)) if places else _RUN.search(text)
+    while run:
         start, end = run.span()
-        if start < done:
-            continue
         tail = _TAIL.match(text, end)
-        end = done = tail.end() if tail else end
+        end = tail.end() if tail else end
         floor = max(0, start - _HEAD)
         while start > floor and (text[start - 1] == "_" or (text[start - 1].isascii() and text[start - 1].isalnum())):
             start -= 1
         yield start, end
+        if places:
+            at = next((place for place in places if place >= end), -1)
+            run = _RUN.match(text, at) if at >= 0 else None
+        else:
+            run = _RUN.search(text, end)
 
 
-def _parts(whole: Candidate) -> Iterator[Candidate]:
-    """Yield the neighbouring groups of a candidate, each some of them, the longest first."""
+def _candidates(seen: Text) -> list[Candidate] | None:
+    """Return all candidates; None: they are so many that not all can be looked at, and none can be ruled out."""
+    found: list[Candidate] = []
+    left = EFFORT
+    for start, end in _runs(seen):
+        left -= 1
+        if end - start >= _SHORTEST:
+            shape = seen.text[start:end].translate(_SHAPE)
+            left -= _EACH * (1 + len(_GAP.findall(shape)) if end - start > _ALONE else 1)
+            found.append(Candidate(seen, start, end, shape))
+        if left < 0:
+            return None
+    return found
+
+
+def _parts(whole: Candidate, rules: Sequence[Open], found: set[str]) -> Iterator[Candidate]:
+    """Yield a candidate, or the neighbouring groups of it, the longest first, once its pieces are held against rules."""
+    if whole.shape.isalnum():
+        yield whole
+        return
+    if " " in whole.shape:
+        for piece in _pieces(whole):
+            _opens(piece, rules, found)
     groups = [group.span() for group in _GROUP.finditer(whole.shape)]
     for first, (begin, _) in enumerate(groups):
         for last in range(min(first + _GROUPS, len(groups)) - 1, first - 1, -1):
@@ -172,7 +194,7 @@ def _shaped(part: Candidate, table: Mapping[str, tuple[Shaped, ...]], found: set
     """Look one candidate up; tell whether it is something."""
     hit = False
     for number in table.get(part.shape, ()):
-        if number.kind in found:
+        if number.kind in found and part.shape.isalnum():
             continue
         named = number.words is not None and number.words.are_in(part.context())
         if (named or (number.words is None and not other.are_in(part.before(_HEAD)))) and number.valid(part):
@@ -191,31 +213,17 @@ def find(seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Op
         other: words that call a number something else: order, ticket, …
     """
     found: set[str] = set()
-    wholes: list[Candidate] = []
-    left = EFFORT
-    for start, end in _runs(seen):
-        left -= 1
-        if end - start >= _SHORTEST:
-            shape = seen.text[start:end].translate(_SHAPE)
-            left -= _EACH * (1 + len(_GAP.findall(shape)) if end - start > _ALONE else 1)
-            wholes.append(Candidate(seen, start, end, shape))
-        if left < 0:
-            # So many numbers can't all be looked at, and none of them can be ruled out.
-            return {number.kind for numbers in table.values() for number in numbers}
-    if not wholes:
-        return found
+    wholes = _candidates(seen)
+    if wholes is None:
+        return {number.kind for numbers in table.values() for number in numbers}
     vicinity = " ".join(whole.before() + seen.lower[whole.end : whole.end + _AFTER] for whole in wholes)
     active = [rule for rule in rules if rule.words is None or rule.words.may_be_in(vicinity)]
     for whole in wholes:
         if _opens(whole, active, found):
             continue
-        if whole.shape in table:
-            _shaped(whole, table, found, other)
-        elif not whole.shape.isalnum():
-            if " " in whole.shape:
-                for piece in _pieces(whole):
-                    _opens(piece, active, found)
-            for part in _parts(whole):
-                if part.shape in table:
-                    _shaped(part, table, found, other)
+        done = 0
+        for part in _parts(whole, active, found):
+            # The groups of a number that is something are nothing else besides.
+            if part.start >= done and part.shape in table and _shaped(part, table, found, other):
+                done = part.end
     return found

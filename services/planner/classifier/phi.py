@@ -26,7 +26,8 @@ _RECORD: Final = Words(
 _NOT_RECORDED: Final = re.compile(r"stands for|systems?\b|compared")
 _CODE: Final = re.compile(r"[A-TV-Z][0-9][0-9AB](?:\.[0-9A-Z]{1,4})?")
 _CODED: Final = Words(
-    """icd, icd10, icd-10*, icd-11, cim-10, cim10, cid-10, cid10, cie-10, cie10, dx, diagnosis, diagnoses, diagnosed, diagnose*,
+    """icd, icd10, icd-10*, icd-11, cim-10, cim10, cid-10, cid10, cie-10, cie10, dx, diagnosis, diagnoses, diagnosed,
+    diagnose*,
     diagnosi, diagnostic code, diagnóstico, diagnostico, patient, patients, patientin, paciente, medical claim, мкб-10,
     疾病编码, 診断, 诊断, 患者"""
 )
@@ -38,22 +39,25 @@ _NPI_PREFIX: Final = "80840"
 #: Beginnings of words.
 _CONDITIONS: Final = tuple(
     item.strip()
-    for item in """diabet, cancer, carcinom, melanom, tumor, tumour, leukemia, leukaemia, lymphom, hypertens, asthma, copd,
-    pneumon, hepatit, hiv, aids, covid, tubercul, malaria, sepsis, stroke, infarct, angina, arrhythm, heart disease,
-    heart failure, kidney disease, renal failure, cirrhos, crohn, colitis, coeliac, celiac, arthritis, osteopor, lupus,
-    sclerosi, multiple scler, parkinson, alzheimer, dementia, epilep, seizure, migraine, depress, anxiety, bipolar, schizo,
-    adhd, autis, ptsd, anorexi, bulimi, alcoholism, addiction, obesity, anemia, anaemia, hemophil, thrombos, embolism,
-    aneurysm, syphilis, gonorr, chlamyd, herpes, endometrios, psoriasis, eczema, fibromyalg, glaucom, cataract, fracture,
-    concussion, hypothyr, hyperthyr, psychos, insomnia, influenza, appendicit, pregnan, miscarriage, krebs, brustkrebs,
-    lungenkrebs, bluthochdruck, herzinfarkt, schlaganfall, morbus, demenz, lungenentz, hirntumor, sclérose, dépress, asthme,
-    démence, épilep, avc, cáncer, câncer, asma, hipertens, depres, esquizof, esclero, lúpus, infarto, demencia, demência,
-    neumon, cancro, ipertens, polmonite, диабет, гепатит, астм, гиперт, депресс, эпилеп, инфаркт, инсульт, туберкул,
-    шизофрен""".split(",")
+    for item in """
+    diabet, cancer, carcinom, melanom, tumor, tumour, leukemia, leukaemia, lymphom, hypertens, asthma, copd, pneumon,
+    hepatit, hiv, aids, covid, tubercul, malaria, sepsis, stroke, infarct, angina, arrhythm, heart disease, heart
+    failure, kidney disease, renal failure, cirrhos, crohn, colitis, coeliac, celiac, arthritis, osteopor, lupus,
+    sclerosi, multiple scler, parkinson, alzheimer, dementia, epilep, seizure, migraine, depress, anxiety, bipolar,
+    schizo, adhd, autis, ptsd, anorexi, bulimi, alcoholism, addiction, obesity, anemia, anaemia, hemophil, thrombos,
+    embolism, aneurysm, syphilis, gonorr, chlamyd, herpes, endometrios, psoriasis, eczema, fibromyalg, glaucom,
+    cataract, fracture, concussion, hypothyr, hyperthyr, psychos, insomnia, influenza, appendicit, pregnan,
+    miscarriage, krebs, brustkrebs, lungenkrebs, bluthochdruck, herzinfarkt, schlaganfall, morbus, demenz, lungenentz,
+    hirntumor, sclérose, dépress, asthme, démence, épilep, avc, cáncer, câncer, asma, hipertens, depres, esquizof,
+    esclero, lúpus, infarto, demencia, demência, neumon, cancro, ipertens, polmonite, диабет, гепатит, астм, гиперт,
+    депресс, эпилеп, инфаркт, инсульт, туберкул, шизофрен
+    """.split(",")  # noqa: SIM905 - a table
 )
 _BEGINNINGS: Final = frozenset(item[:3] for item in _CONDITIONS)
-_UNSPACED: Final = tuple(
-    "癌 糖尿病 高血压 高血圧 肺炎 肝炎 哮喘 喘息 抑郁 うつ病 白血病 肿瘤 腫瘍 艾滋 癫痫 脳卒中 心梗 당뇨 고혈압".split()
-)
+_UNSPACED: Final = (
+    "癌", "糖尿病", "高血压", "高血圧", "肺炎", "肝炎", "哮喘", "喘息", "抑郁", "うつ病", "白血病", "肿瘤", "腫瘍", "艾滋",
+    "癫痫", "脳卒中", "心梗", "당뇨", "고혈압",
+)  # fmt: skip
 _WORD: Final = re.compile(r"[^\W_]+")
 #: Beside one of these a condition is somebody's.
 _TRIGGERS: Final = (

@@ -37,8 +37,8 @@ _PASSPORT: Final = Words(
 )
 _PASSPORT_NOT: Final = re.compile(r"photo|expire|\.js|version|size|npm|apply")
 _BIRTH: Final = Words(
-    """dob, d.o.b, d.o.b., birth, birthdate, birthday, birth_date, date_of_birth, born, geboren*, geburtsdatum, geburtstag,
-    geb, né, née, naissance, nacido, nacida, nacimiento, nascimento, nascido, nascida, nato, nata, nascita,
+    """dob, d.o.b, d.o.b., birth, birthdate, birthday, birth_date, date_of_birth, born, geboren*, geburtsdatum,
+    geburtstag, geb, né, née, naissance, nacido, nacida, nacimiento, nascimento, nascido, nascida, nato, nata, nascita,
     geboortedatum, urodzenia, рождения, родился, родилась, 出生*, 生年月日, 生日, 생년월일, जन्म"""
 )
 _MONTH: Final = re.compile(
@@ -69,23 +69,25 @@ _LOCAL_REACH: Final = 64
 
 def _is_phone(number: Candidate) -> bool:
     count, shape = number.digits, number.shape
-    if count < 7 or count > 15 or shape.count("A"):  # noqa: PLR2004 - E.164
+    if not 7 <= count <= 15 or "A" in shape:  # noqa: PLR2004 - E.164
         return False
     text, start = number.seen.text, number.start
-    before = number.before(32)
     if text[max(0, start - 2) : start].rstrip("(").endswith("+"):
         return count > 7 and text[start] != "0"  # noqa: PLR2004 - country and number
-    if start and text[start - 1] in "-_/#$€£" and not _PHONE.are_in(before):
+    before = number.before(32)
+    named = _PHONE.are_in(before)
+    if OTHER.are_in(before[-24:]) or (start and text[start - 1] in "-_/#$€£" and not named):
         return False
-    if OTHER.are_in(before[-24:]):
-        return False
-    after = text[number.end : number.end + 2]
-    attached = len(after) > 1 and after[0] in "-_" and after[1].isalnum()
-    if shape in _NANP_SHAPES and not attached and _NANP.fullmatch(number.raw):
-        return True
-    if shape in _FRENCH and text[start] == "0":
-        return True
-    return _PHONE.are_in(before) and not _UNDIALLED.fullmatch(shape)
+    return _looks_dialled(number) or (named and not _UNDIALLED.fullmatch(shape))
+
+
+def _looks_dialled(number: Candidate) -> bool:
+    """Tell whether it is written as only phone numbers are: in North America's plan, or as five French pairs."""
+    after = number.seen.text[number.end : number.end + 2]
+    if number.shape in _NANP_SHAPES:
+        attached = len(after) > 1 and after[0] in "-_" and after[1].isalnum()
+        return not attached and _NANP.fullmatch(number.raw) is not None
+    return number.shape in _FRENCH and number.raw[0] == "0"
 
 
 def _is_passport(number: Candidate) -> bool:

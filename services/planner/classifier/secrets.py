@@ -51,19 +51,30 @@ _PLACEHOLDER: Final = re.compile(
 )
 #: What every name of a group holds, and the names.
 _NAMES: Final = (
-    ("key", ("api_key", "apikey", "api-key", "api key", "secret_key", "secretkey", "secret key", "secret_access_key", "secretaccesskey")),
-    ("token", ("access_token", "auth_token", "authtoken", "access token", "api_token", "private_token", "api token")),
+    (
+        "key",
+        (
+            "api_key", "apikey", "api-key", "api key", "secret_key", "secretkey", "secret key", "secret_access_key",
+            "secretaccesskey",
+        ),
+    ),
+    (
+        "token",
+        ("access_token", "auth_token", "authtoken", "access token", "api_token", "private_token", "api token"),
+    ),
     ("secret", ("client_secret", "clientsecret")),
     ("bearer ", ("bearer ",)),
     ("api", ("api-schlüssel", "clé api", "clave api", "chave de api", "api密钥", "apiキー", "ключ api")),
 )  # fmt: skip
 #: From the end of a name to its value.
 _VALUE: Final = re.compile(
-    r"(?:s|_?id|_secret)?[\"'`]?\s{0,3}(?:=>|:=|[=:]|\bis\b|\bist\b|\best\b|\bes\b|(?<=bearer )|は|是|為|为)\s{0,3}[\"'`]?([\w\-./+=~]{16,512})"
+    r"(?:s|_?id|_secret)?[\"'`]?\s{0,3}"
+    r"(?:=>|:=|[=:]|\bis\b|\bist\b|\best\b|\bes\b|(?<=bearer )|は|是|為|为)"
+    r"\s{0,3}[\"'`]?([\w\-./+=~]{16,512})"
 )
 _PASSWORDS: Final = (
-    "passw", "passphrase", "mot de passe", "pwd", "kennwort", "contraseña", "senha", "wachtwoord", "hasło", "пароль", "密码", "密碼",
-    "パスワード", "비밀번호", "parola", "lösenord", "पासवर्ड",
+    "passw", "passphrase", "mot de passe", "pwd", "kennwort", "contraseña", "senha", "wachtwoord", "hasło", "пароль",
+    "密码", "密碼", "パスワード", "비밀번호", "parola", "lösenord", "पासवर्ड",
 )  # fmt: skip
 #: How a name goes on: password, passwd, passwort, and what German joins to it.
 _ENDING: Final = re.compile(r"(?:or[dt]|d)?(?:es|s)?(?![a-z])")

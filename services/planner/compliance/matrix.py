@@ -56,7 +56,10 @@ _NOTHING: Final = Provider()
 
 def _provider(claims: Mapping[str, Mapping[str, Any]]) -> Provider:
     values: dict[str, Any] = {name: claims[name].get("is") for name in CLAIMS}
-    return Provider(**{name: frozenset(value) if isinstance(value, list) else value for name, value in values.items()})
+    read: dict[str, Any] = {
+        name: frozenset(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return Provider(**read)
 
 
 def load() -> Matrix:
