@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from planner.classifier.text import Text
     from planner.classifier.words import Words
 
-#: Digits, single or in groups with up to two separators between them; of more groups the rest is a run of its own.
-_RUN: Final = re.compile(r"[0-9]+(?:[ ./()\-]{1,2}[0-9]+){0,40}")
-_DIGITS: Final = "0123456789"
-_SPARSE: Final = 32
-_TAIL: Final = re.compile(r"[A-Za-z0-9_]*")
+#: A run of digits, single or in groups with up to two separators between them; of more groups the rest is another run.
+_RUN: Final = re.compile(r"9+(?:[ ./()\-]{1,2}9+){0,40}")
+_TAIL: Final = re.compile(r"[A9]*")
 _GROUP: Final = re.compile(r"[A9]+")
-#: Digits become 9, ASCII letters and the underscore A.
-_SHAPE: Final = {
-    **dict.fromkeys(range(ord("0"), ord("9") + 1), "9"),
-    **dict.fromkeys(map(ord, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"), "A"),
-}
 _PIECE: Final = re.compile(r"[^ ]+")
 _GAP: Final = re.compile(r"[^A9]+")
+#: Digits become 9, ASCII letters and the underscore A.
+_SHAPE: Final = bytes.maketrans(
+    b"012345678ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_", b"9" * 9 + b"A" * (26 + 26 + 1)
+)
+_JOINED: Final = ("A", "9")
 _HEAD: Final = 24
 #: A shorter candidate is nothing: the shortest are a code of ICD-10 and a number of three digits.
 _SHORTEST: Final = 3
+#: A shorter one is nothing without a word beside it that says what it is.
+_NAMELESS: Final = 7
 #: A candidate up to this long is one look-up.
 _ALONE: Final = 8
 #: Groups that a known number has at most.
@@ -46,8 +46,7 @@ _BEFORE: Final = 48
 _AFTER: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A run of digits with the letters joined to it, or some neighbouring groups of it."""
 
     seen: Text
@@ -98,48 +97,30 @@ class Open:
     whole: bool = False
 
 
-def _places(text: str) -> Iterator[int] | None:
-    """Return where digits stand when they are few: finding each is then faster than a search of the pattern."""
-    counts = [text.count(digit) for digit in _DIGITS]
-    if _SPARSE * sum(counts) > len(text) or not any(counts):
-        return None
-    places: list[int] = []
-    for digit, count in zip(_DIGITS, counts, strict=True):
-        at = -1
-        for _ in range(count):
-            at = text.find(digit, at + 1)
-            places.append(at)
-    return iter(sorted(places))
-
-
-def _runs(seen: Text) -> Iterator[tuple[int, int]]:
-    """Yield every run with the ASCII letters, digits and underscores joined to it, as start and end."""
-    text = seen.text
-    places = _places(text)
-    run = _RUN.match(text, next(places)) if places else _RUN.search(text)
-    while run:
-        start, end = run.span()
-        tail = _TAIL.match(text, end)
-        end = tail.end() if tail else end
-        floor = max(0, start - _HEAD)
-        while start > floor and (text[start - 1] == "_" or (text[start - 1].isascii() and text[start - 1].isalnum())):
+def _runs(shapes: str) -> Iterator[tuple[int, int]]:
+    """Yield every run with the letters, digits and underscores joined to it, as start and end."""
+    at = shapes.find("9")
+    while at >= 0:
+        run = _RUN.match(shapes, at)
+        end = run.end() if run else at + 1
+        if shapes.startswith(_JOINED, end) and (tail := _TAIL.match(shapes, end)):
+            end = tail.end()
+        start, floor = at, max(0, at - _HEAD)
+        while start > floor and shapes[start - 1] in _JOINED:
             start -= 1
         yield start, end
-        if places:
-            at = next((place for place in places if place >= end), -1)
-            run = _RUN.match(text, at) if at >= 0 else None
-        else:
-            run = _RUN.search(text, end)
+        at = shapes.find("9", end)
 
 
 def _candidates(seen: Text) -> list[Candidate] | None:
     """Return all candidates; None: they are so many that not all can be looked at, and none can be ruled out."""
     found: list[Candidate] = []
     left = EFFORT
-    for start, end in _runs(seen):
+    shapes = seen.text.encode("ascii", "replace").translate(_SHAPE).decode("ascii")
+    for start, end in _runs(shapes):
         left -= 1
         if end - start >= _SHORTEST:
-            shape = seen.text[start:end].translate(_SHAPE)
+            shape = shapes[start:end]
             left -= _EACH * (1 + len(_GAP.findall(shape)) if end - start > _ALONE else 1)
             found.append(Candidate(seen, start, end, shape))
         if left < 0:
@@ -148,7 +129,7 @@ def _candidates(seen: Text) -> list[Candidate] | None:
 
 
 def _parts(whole: Candidate, rules: Sequence[Open], found: set[str]) -> Iterator[Candidate]:
-    """Yield a candidate, or the neighbouring groups of it, the longest first, once its pieces are held against rules."""
+    """Yield a candidate, or neighbouring groups of it, the longest first, once its pieces are held against rules."""
     if whole.shape.isalnum():
         yield whole
         return
@@ -218,7 +199,11 @@ def find(seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Op
         return {number.kind for numbers in table.values() for number in numbers}
     vicinity = " ".join(whole.before() + seen.lower[whole.end : whole.end + _AFTER] for whole in wholes)
     active = [rule for rule in rules if rule.words is None or rule.words.may_be_in(vicinity)]
+    named = [rule for rule in active if rule.words is not None]
     for whole in wholes:
+        if len(whole.shape) < _NAMELESS and not whole.shape.startswith("AA99"):
+            _opens(whole, named, found)
+            continue
         if _opens(whole, active, found):
             continue
         done = 0

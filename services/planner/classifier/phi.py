@@ -55,7 +55,8 @@ _CONDITIONS: Final = tuple(
 )
 _BEGINNINGS: Final = frozenset(item[:3] for item in _CONDITIONS)
 _UNSPACED: Final = (
-    "癌", "糖尿病", "高血压", "高血圧", "肺炎", "肝炎", "哮喘", "喘息", "抑郁", "うつ病", "白血病", "肿瘤", "腫瘍", "艾滋",
+    "癌", "糖尿病", "高血压", "高血圧", "肺炎", "肝炎", "哮喘", "喘息", "抑郁", "うつ病", "白血病", "肿瘤", "腫瘍",
+    "艾滋",
     "癫痫", "脳卒中", "心梗", "당뇨", "고혈압",
 )  # fmt: skip
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -64,7 +65,7 @@ _TRIGGERS: Final = (
     "diagnos", "suffer", "leide", "fre d", "tested positive", "patient", "paciente", "medical history",
     "diagnós", "диагноз", "пациент", "确诊", "诊断", "診断", "患者", "진단",
 )  # fmt: skip
-_ASCII_TRIGGERS: Final = tuple(trigger for trigger in _TRIGGERS if trigger.isascii())
+_LATIN_TRIGGERS: Final = tuple(trigger for trigger in _TRIGGERS if max(trigger) < "\u0370")
 _OWNERS: Final = ("my ", "his ", "her ", "have ", "has ", "meine ")
 #: Words of machines: their trouble is no illness.
 _MACHINES: Final = re.compile(
@@ -128,9 +129,8 @@ def _places(lower: str, words: Iterable[str], step: int) -> Iterator[tuple[str, 
             at = lower.find(word, at + step)
 
 
-def _is_diagnosis(lower: str) -> bool:
-    ascii_only = lower.isascii()
-    for _, at in _places(lower, _ASCII_TRIGGERS if ascii_only else _TRIGGERS, _REACH_ON):
+def _is_diagnosis(lower: str, *, foreign: bool) -> bool:
+    for _, at in _places(lower, _TRIGGERS if foreign else _LATIN_TRIGGERS, _REACH_ON):
         start, end = max(0, at - _REACH_BACK), at + _REACH_ON
         told = lower.startswith("diagnosed with", at) and _PERSON.search(lower, start, at)
         if (told or _names_illness(lower, start, end)) and not _MACHINES.search(lower, start, end):
@@ -145,7 +145,7 @@ def _is_diagnosis(lower: str) -> bool:
 
 def find(seen: Text) -> Iterator[str]:
     """Yield the kinds that are no numbers."""
-    if _is_diagnosis(seen.lower):
+    if _is_diagnosis(seen.lower, foreign=seen.foreign):
         yield "diagnosis"
 
 

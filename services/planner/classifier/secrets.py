@@ -21,7 +21,11 @@ _TOKENS: Final = tuple(
         ("private_key", "PRIVATE", r"-----BEGIN (?:[A-Z]{2,9} )?PRIVATE KEY(?: BLOCK)?-----"),
         ("github_token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{30,255}"),
         ("github_token", "github_pat_", r"github_pat_[A-Za-z0-9_]{40,255}"),
-        ("slack_token", "xox", r"xox[abeoprs](?:\.xox[bp])?-[A-Za-z0-9\-]{16,255}"),
+        (
+            "slack_token",
+            "xoxa- xoxb- xoxe- xoxo- xoxp- xoxr- xoxs-",
+            r"xox[abeoprs](?:\.xox[bp])?-[A-Za-z0-9\-]{16,255}",
+        ),
         (
             "slack_token",
             "hooks.slack.com",
@@ -41,31 +45,31 @@ _TOKENS: Final = tuple(
         ("api_key", "pypi-", r"pypi-AgE[\w\-]{50,1000}"),
         ("api_key", "xai-", r"(?<![A-Za-z0-9])xai-[A-Za-z0-9]{40,120}"),
         ("api_key", "prysm_sk_", r"prysm_sk_[A-Za-z0-9]{8,32}_[\w\-]{32,128}"),
-        ("api_key", "dop_v1_ shpat_ lin_api_ ya29.", r"(?:dop_v1_|shpat_|lin_api_|ya29\.)[\w\-]{24,400}"),
+        ("api_key", "dop_v1_ shpat_ lin_api_", r"(?:dop_v1_|shpat_|lin_api_|ya29\.)[\w\-]{24,400}"),
     )
 )
+_PREFIXES: Final = tuple(mark for _, marks, _ in _TOKENS for mark in marks if mark[-1] in "-_")
+#: Signs that are looked at one by one.
+_FEW: Final = 100
 #: Not a secret but the place of one.
 _PLACEHOLDER: Final = re.compile(
     r"x{4}|\.{3}|\*{3}|your|example_|placeholder|<|\$\{?|\{\{|\{type|redacted|changeme|change_me|dummy|xxxx|environ|getenv|getpass"
     r"|process\.env|secrets?\.|config\.|null$|none$|undefined$|true$|false$|string$|str$"
 )
-#: What every name of a group holds, and the names.
-_NAMES: Final = (
-    (
-        "key",
-        (
-            "api_key", "apikey", "api-key", "api key", "secret_key", "secretkey", "secret key", "secret_access_key",
-            "secretaccesskey",
-        ),
+#: The end of a name, and the names.
+_NAMES: Final = {
+    "key": (
+        "api_key", "apikey", "api-key", "api key", "secret_key", "secretkey", "secret key", "secret_access_key",
+        "secretaccesskey",
     ),
-    (
-        "token",
-        ("access_token", "auth_token", "authtoken", "access token", "api_token", "private_token", "api token"),
-    ),
-    ("secret", ("client_secret", "clientsecret")),
-    ("bearer ", ("bearer ",)),
-    ("api", ("api-schlüssel", "clé api", "clave api", "chave de api", "api密钥", "apiキー", "ключ api")),
-)  # fmt: skip
+    "token": ("access_token", "auth_token", "authtoken", "access token", "api_token", "private_token", "api token"),
+    "secret": ("client_secret", "clientsecret"),
+    "bearer ": ("bearer ",),
+    "api": ("clé api", "clave api", "chave de api", "ключ api"),
+    "api-schlüssel": ("api-schlüssel",),
+    "api密钥": ("api密钥",),
+    "apiキー": ("apiキー",),
+}  # fmt: skip
 #: From the end of a name to its value.
 _VALUE: Final = re.compile(
     r"(?:s|_?id|_secret)?[\"'`]?\s{0,3}"
@@ -86,6 +90,10 @@ _URL: Final = re.compile(r"[^\s/@:]{0,64}:([^\s/@]{4,128})@")
 _DASH_P: Final = re.compile(r"mysql[^\n]{0,60} -p([^\s\-]{4,64})")
 #: Places of one name that are looked at; a text with more of them counts as holding one.
 _MOST: Final = 2_000
+_MOST_NAMES: Final = 50_000
+_MOST_PASSWORDS: Final = 10_000
+_AWS: Final = ("secret_access_key", "secretaccesskey")
+_FOREIGN: Final = "\u0370"
 _MIN_DIFFERENT: Final = 6
 
 
@@ -94,38 +102,50 @@ def _real(value: str) -> bool:
 
 
 def _tokens(text: str) -> Iterator[str]:
-    dash, line = "-" in text, "_" in text
+    signs = [sign for sign in "-_" if _has_prefix(text, sign)]
     for kind, marks, pattern in _TOKENS:
-        if any((dash or "-" not in mark) and (line or "_" not in mark) and mark in text for mark in marks):
+        if any((mark[-1] not in "-_" or mark[-1] in signs) and mark in text for mark in marks):
             for number, token in enumerate(pattern.finditer(text)):
                 if kind in {"private_key", "jwt"} or _real(token.group()[4:]) or number > _MOST:
                     yield kind
                     break
 
 
-def _places(lower: str, name: str) -> Iterator[int]:
+def _has_prefix(text: str, sign: str) -> bool:
+    """Tell whether a sign ends what a token begins with."""
+    at, tried = text.find(sign), 0
+    while at >= 0:
+        tried += 1
+        if tried > _FEW or text.endswith(_PREFIXES, 0, at + 1):
+            return True
+        at = text.find(sign, at + 1)
+    return False
+
+
+def _places(lower: str, name: str, most: int) -> Iterator[int]:
     """Yield where a name ends; after too many, -1."""
     at, count = lower.find(name), 0
     while at >= 0:
         end = at + len(name)
         count += 1
-        yield end if count <= _MOST else -1
-        if count > _MOST:
+        yield end if count <= most else -1
+        if count > most:
             return
         at = lower.find(name, end)
 
 
 def _keys(seen: Text) -> Iterator[str]:
     lower = seen.lower
-    names = (name for stem, group in _NAMES if stem in lower for name in group)
-    for name in names:
-        for end in _places(lower, name):
+    for ending, names in _NAMES.items():
+        if not seen.foreign and max(ending) >= _FOREIGN:
+            continue
+        for end in _places(lower, ending, _MOST_NAMES):
             if end < 0:
                 yield "api_key"
                 return
-            value = _VALUE.match(seen.text, end)
+            value = _VALUE.match(seen.text, end) if lower.endswith(names, 0, end) else None
             if value and _STRONG.match(value[1]) and _real(value[1]):
-                yield "aws_access_key" if "secret" in name and "access" in name else "api_key"
+                yield "aws_access_key" if lower.endswith(_AWS, 0, end) else "api_key"
                 break
 
 
@@ -140,18 +160,17 @@ def _is_password(seen: Text, end: int) -> bool:
 
 def _passwords(seen: Text) -> bool:
     lower = seen.lower
-    ascii_only = lower.isascii()
     some = "pass" in lower
     for name in _PASSWORDS:
-        if (ascii_only and not name.isascii()) or (not some and "pass" in name):
+        if (not seen.foreign and max(name) >= _FOREIGN) or (not some and "pass" in name):
             continue
-        for end in _places(lower, name):
+        for end in _places(lower, name, _MOST_PASSWORDS):
             if end < 0:
                 return True
             ending = _ENDING.match(lower, end)
             if ending and _is_password(seen, ending.end()):
                 return True
-    for end in _places(lower, "://"):
+    for end in _places(lower, "://", _MOST_NAMES):
         if end < 0:
             return True
         url = _URL.match(seen.text, end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from chassis import canonical
@@ -103,6 +104,11 @@ def _reasons(policy: Policy, detected: Sequence[str], name: str, known: Provider
         yield "require_zero_retention", "zero retention not offered"
 
 
+@lru_cache(1024)
+def _failed(policy: Policy, detected: tuple[str, ...], name: str, known: Provider) -> tuple[tuple[str, str], ...]:
+    return tuple(_reasons(policy, detected, name, known))
+
+
 def _uncleared(policy: Policy, detected: Sequence[str], known: Provider) -> list[str]:
     """Return the blocked classes that the text holds and the provider is not cleared for; nobody is for secrets."""
     blocked = [name for name in policy.block_data_classes if name in detected]
@@ -119,7 +125,7 @@ def decide(policy: Policy, detected: Sequence[str], models: Sequence[Model], mat
         matrix: what is known of their providers.
     """
     failed = {
-        name: tuple(_reasons(policy, detected, name, matrix.of(name)))
+        name: _failed(policy, tuple(detected), name, matrix.of(name))
         for name in dict.fromkeys(model.provider for model in models)
     }
     return Decision(
