@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_BYTES = 16 << 20
 
-#: Every internal method may be called again (planning is pure, signing is idempotent by request id, a claim made twice
-#: is in progress), so a callee that is being replaced costs a pause and no failure. CANCELLED is what a server that
+#: Every internal method may be called again (planning is pure, signing is idempotent by request id, a claim says
+#: who makes it), so a callee that is being replaced costs a pause and no failure. CANCELLED is what a server that
 #: stops says to what has reached it and not yet its handler; a call that its own caller cancels is not retried.
 _RETRY = {
     "methodConfig": [

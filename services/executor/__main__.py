@@ -53,7 +53,9 @@ async def _main(settings: ExecutorSettings) -> None:
             edges,
             Chance(secrets.token_bytes, time.time),
         )
-        once = await stack.enter_async_context(Once(SlotsPeer(proof), time.monotonic, secrets.token_bytes))
+        once = await stack.enter_async_context(
+            Once(SlotsPeer(proof, secrets.token_bytes), time.monotonic, secrets.token_bytes)
+        )
         timeout_s = settings.request_timeout_s
         servicer = OrchestrationServicer(orchestrator, once, edges, timeout_s)
         orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(servicer, server.grpc)

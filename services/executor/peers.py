@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
 
@@ -14,10 +14,14 @@ from openprysm.planner.v1 import planner_pb2_grpc
 from openprysm.proof.v2 import idempotency_pb2, idempotency_pb2_grpc, proof_pb2_grpc
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import grpc
 
     from executor.plan import Plan
     from executor.transcript import Transcript
+
+_CLAIM_BYTES: Final = 16
 
 
 def trace_id() -> str:
@@ -56,12 +60,15 @@ class ProofPeer:
 class SlotsPeer:
     """Keeps sealed responses over gRPC."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, token_bytes: Callable[[int], bytes]) -> None:
+        """Make one; `token_bytes` returns that many random bytes."""
         self._stub = idempotency_pb2_grpc.IdempotencyServiceStub(channel)
+        self._token_bytes = token_bytes
 
     async def claim(self, slot: bytes, body_digest: bytes, lease_s: float, timeout_s: float) -> Claimed | Kept:
         """Claim a slot. One that can't be claimed is never run without: that could spend twice."""
-        request = idempotency_pb2.ClaimRequest(slot=slot, body_digest=body_digest, lease_s=lease_s)
+        claim = self._token_bytes(_CLAIM_BYTES)
+        request = idempotency_pb2.ClaimRequest(slot=slot, body_digest=body_digest, lease_s=lease_s, claim=claim)
         try:
             answer = await client.call(self._stub.Claim, request, timeout_s)
         except errors.ServiceError as error:

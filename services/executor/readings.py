@@ -14,6 +14,8 @@ from executor.prompts import MARKER
 _MARKER_LINE: Final = re.compile(
     rf"^[ \t*#_`]{{0,32}}{MARKER[:-1]}[ \t*_`]{{0,8}}:[*_`]{{0,8}}", re.IGNORECASE | re.MULTILINE
 )
+#: Small models go on in the same line. Behind the end of a sentence alone: criticism may quote the words of an answer.
+_MARKER_WITHIN: Final = re.compile(rf"(?<=[.!?] ){MARKER}")
 _MARKER_CHARS: Final = 32 + len(MARKER) + 8 + 8
 _FIELD_LINE: Final = re.compile(r"^[ \t*#_`]*(DECISION|REASON)[ \t*_`]*:[*_` \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 #: A line that is a verdict and nothing else, with the words around it that models like; or one such within a text.
@@ -32,6 +34,8 @@ def final_answer(text: str, *, cut: bool) -> str:
     its answer: when nothing is below a marker, or the limit `cut` the text before it.
     """
     criticism, *below = _MARKER_LINE.split(text)
+    if not below:
+        criticism, *below = _MARKER_WITHIN.split(text)
     if not below:
         return "" if cut else criticism.strip()
     return next((section.strip() for section in below if section.strip()), "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from functools import partial
 from importlib.metadata import version
@@ -39,7 +38,7 @@ async def _main(settings: ProofSettings) -> None:
         if settings.proof_key is None:
             ensure_key_file(key_file)
         notary = Notary(FileSigner(key_file), partial(Store, database))
-        slots = Slots(SlotStore(database.with_name(f"{database.stem}-idempotency.db"), time.time), secrets.token_bytes)
+        slots = Slots(SlotStore(database.with_name(f"{database.stem}-idempotency.db"), time.time))
     except (KeyFileError, StorageError) as error:
         raise StartError(str(error)) from error
     provider = telemetry.configure("proof", version("openprysm"))

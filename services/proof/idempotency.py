@@ -129,11 +129,11 @@ class SlotStore:
             raise
 
     def claim(self, slot: bytes, body_digest: bytes, claim: bytes, lease_s: float) -> Outcome:
-        """Make `claim` the slot's, or tell what is in the slot."""
+        """Make `claim` the slot's, or tell what is in the slot; the same claim again is answered as before."""
         with self._transaction() as connection:
             now = self._clock()
             row: Any = connection.execute(
-                "SELECT body_digest, expires, sealed FROM slot WHERE slot = ? AND expires > ?", (slot, now)
+                "SELECT body_digest, expires, sealed, claim FROM slot WHERE slot = ? AND expires > ?", (slot, now)
             ).fetchone()
             if row is None:
                 # REPLACE: a row that is past its time may still be there.
@@ -141,10 +141,12 @@ class SlotStore:
                     "INSERT OR REPLACE INTO slot VALUES (?, ?, ?, ?, NULL)", (slot, body_digest, claim, now + lease_s)
                 )
                 return Claimed(claim)
-        present_digest, expires, sealed = row
+        present_digest, expires, sealed, present_claim = row
         if not hmac.compare_digest(present_digest, body_digest):
             return Conflict()
-        return InProgress(expires - now) if sealed is None else Kept(sealed)
+        if sealed is not None:
+            return Kept(sealed)
+        return Claimed(claim) if hmac.compare_digest(present_claim, claim) else InProgress(expires - now)
 
     def complete(self, slot: bytes, claim: bytes, sealed: bytes) -> None:
         """Fill the slot. The same call again does nothing: its caller may not have heard of the first.
@@ -192,10 +194,8 @@ class SlotStore:
 class Slots:
     """Owns a store, and the thread in which it waits for the disk, until `stop`."""
 
-    def __init__(self, store: SlotStore, token_bytes: Callable[[int], bytes]) -> None:
-        """Make one; `token_bytes` returns that many random bytes."""
+    def __init__(self, store: SlotStore) -> None:
         self._store = store
-        self._token_bytes = token_bytes
         self._thread = ThreadPoolExecutor(1, "slots")
         self._task: asyncio.Task[None] | None = None
 
@@ -214,9 +214,8 @@ class Slots:
     def _do(self, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
-    async def claim(self, slot: bytes, body_digest: bytes, lease_s: float) -> Outcome:
+    async def claim(self, slot: bytes, body_digest: bytes, claim: bytes, lease_s: float) -> Outcome:
         """Claim the slot, or tell what is in it. A caller that goes away meanwhile leaves no claim behind."""
-        claim = self._token_bytes(CLAIM_BYTES)
         claiming = self._do(self._store.claim, slot, body_digest, claim, lease_s)
         try:
             return await asyncio.shield(claiming)

@@ -59,6 +59,7 @@ class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
         outcome = await self._slots.claim(
             _exactly("slot", request.slot, SLOT_BYTES),
             _exactly("body_digest", request.body_digest, DIGEST_BYTES),
+            _exactly("claim", request.claim, CLAIM_BYTES),
             _lease(request.lease_s),
         )
         match outcome:

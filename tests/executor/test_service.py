@@ -70,7 +70,7 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
     )
     executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, 60.0), server)
     orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(
-        OrchestrationServicer(orchestrator, Once(SlotsPeer(nobody), time.monotonic, bytes), edges, 60.0), server
+        OrchestrationServicer(orchestrator, Once(SlotsPeer(nobody, bytes), time.monotonic, bytes), edges, 60.0), server
     )
     server.add_insecure_port(f"unix:{tmp_path}/executor.sock")
     await server.start()

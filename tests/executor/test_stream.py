@@ -52,7 +52,7 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
     made = Service(world, peers, orchestrator)
     server = grpc.aio.server(interceptors=[RpcInterceptor(world.spans)])
     nobody = grpc.aio.insecure_channel(f"unix:{tmp_path}/nobody.sock")
-    once = Once(SlotsPeer(nobody), time.monotonic, bytes)
+    once = Once(SlotsPeer(nobody, bytes), time.monotonic, bytes)
     servicer = OrchestrationServicer(orchestrator, once, edges, 60.0)
     orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(servicer, server)
     orchestration_pb2_grpc.add_OrchestrationStreamServiceServicer_to_server(servicer, server)

@@ -73,7 +73,7 @@ def file(folder: Path) -> Path:
 
 @pytest.fixture
 async def slots(file: Path, clock: Clock) -> AsyncIterator[Slots]:
-    running = Slots(SlotStore(file, clock), secrets.token_bytes)
+    running = Slots(SlotStore(file, clock))
     yield running
     await running.stop()
 
@@ -95,8 +95,10 @@ async def stub(folder: Path, slots: Slots) -> AsyncIterator[idempotency_pb2_grpc
 Stub = idempotency_pb2_grpc.IdempotencyServiceStub
 
 
-async def claim(stub: Stub, slot: bytes = SLOT, body: bytes = BODY, lease_s: float = 60.0) -> pb.ClaimResponse:
-    asked = pb.ClaimRequest(slot=slot, body_digest=body, lease_s=lease_s)
+async def claim(
+    stub: Stub, slot: bytes = SLOT, body: bytes = BODY, lease_s: float = 60.0, held: bytes = b""
+) -> pb.ClaimResponse:
+    asked = pb.ClaimRequest(slot=slot, body_digest=body, lease_s=lease_s, claim=held or secrets.token_bytes(16))
     return await client.call(stub.Claim, asked, PATIENCE_S)
 
 
@@ -181,6 +183,7 @@ async def test_eight_mebibytes_fit(stub: Stub) -> None:
         ("Claim", {"lease_s": 3600.5}, "lease_s"),
         ("Claim", {"lease_s": float("nan")}, "lease_s"),
         ("Claim", {"lease_s": float("inf")}, "lease_s"),
+        ("Claim", {"claim": b"c" * 15}, "claim"),
         ("Complete", {"slot": b"s" * 31}, "slot"),
         ("Complete", {"claim": b"c" * 15}, "claim"),
         ("Complete", {"sealed": b""}, "sealed"),
@@ -194,7 +197,7 @@ async def test_what_is_out_of_range_is_refused_by_name(
     stub: Stub, method: str, fields: dict[str, Any], named: str
 ) -> None:
     good: dict[str, dict[str, Any]] = {
-        "Claim": {"slot": SLOT, "body_digest": BODY, "lease_s": 1.0},
+        "Claim": {"slot": SLOT, "body_digest": BODY, "lease_s": 1.0, "claim": CLAIM},
         "Complete": {"slot": SLOT, "claim": CLAIM, "sealed": SEALED},
         "Release": {"slot": SLOT, "claim": CLAIM},
     }
@@ -205,19 +208,27 @@ async def test_what_is_out_of_range_is_refused_by_name(
     assert caught.value.message.startswith(f"{named}: must be ")
 
 
+async def test_a_claim_whose_answer_was_lost_may_be_made_again(stub: Stub) -> None:
+    assert (await claim(stub, held=CLAIM)).claim == CLAIM
+    assert (await claim(stub, held=CLAIM)).claim == CLAIM
+    assert (await claim(stub, held=CLAIM, body=OTHER_BODY)).conflict
+    await complete(stub, CLAIM)
+    assert (await claim(stub, held=CLAIM)).sealed == SEALED
+
+
 async def test_of_fifty_claims_at_once_one_lives(slots: Slots) -> None:
-    outcomes = await asyncio.gather(*(slots.claim(SLOT, BODY, 60.0) for _ in range(50)))
+    outcomes = await asyncio.gather(*(slots.claim(SLOT, BODY, secrets.token_bytes(16), 60.0) for _ in range(50)))
     assert sum(isinstance(outcome, Claimed) for outcome in outcomes) == 1
     assert sum(isinstance(outcome, InProgress) for outcome in outcomes) == 49
 
 
 async def test_a_caller_that_goes_away_leaves_no_claim_behind(slots: Slots) -> None:
-    gone = [asyncio.create_task(slots.claim(SLOT, BODY, 60.0)) for _ in range(5)]
+    gone = [asyncio.create_task(slots.claim(SLOT, BODY, secrets.token_bytes(16), 60.0)) for _ in range(5)]
     await asyncio.sleep(0)
     for task in gone:
         task.cancel()
     await asyncio.gather(*gone, return_exceptions=True)
-    assert isinstance(await slots.claim(SLOT, OTHER_BODY, 60.0), Claimed)
+    assert isinstance(await slots.claim(SLOT, OTHER_BODY, secrets.token_bytes(16), 60.0), Claimed)
 
 
 async def test_a_response_is_gone_after_a_day_even_before_the_sweep(file: Path, clock: Clock) -> None:
@@ -241,7 +252,7 @@ async def test_nothing_of_a_response_stays_in_the_files_after_its_day(file: Path
     store.close()
     assert b"canary-sealed" in on_disk(folder)
     clock.now += KEEP_S
-    slots = Slots(SlotStore(file, clock), secrets.token_bytes)  # as after a restart
+    slots = Slots(SlotStore(file, clock))  # as after a restart
     slots.start()
     async with asyncio.timeout(PATIENCE_S):
         while b"canary-sealed" in on_disk(folder):
@@ -270,7 +281,7 @@ async def test_the_sweep_goes_on_after_a_failure(
     store.claim(SLOT, BODY, CLAIM, 60.0)
     store.complete(SLOT, CLAIM, SEALED)
     clock.now += KEEP_S
-    slots = Slots(store, secrets.token_bytes)
+    slots = Slots(store)
     slots.start()
     async with asyncio.timeout(PATIENCE_S):
         while b"canary-sealed" in on_disk(folder):
@@ -281,7 +292,7 @@ async def test_the_sweep_goes_on_after_a_failure(
 async def test_proofs_are_signed_while_the_slots_wait_for_their_file(slots: Slots, file: Path, notary: Notary) -> None:
     holder = apsw.Connection(str(file))
     holder.execute("BEGIN IMMEDIATE")
-    waiting = asyncio.create_task(slots.claim(SLOT, BODY, 60.0))
+    waiting = asyncio.create_task(slots.claim(SLOT, BODY, secrets.token_bytes(16), 60.0))
     await notary.sign(record())
     assert not waiting.done()
     holder.execute("ROLLBACK")

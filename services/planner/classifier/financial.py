@@ -114,7 +114,7 @@ _LENGTHS: Final = {
 _JOINTS: Final = re.compile(r"[ .\-]")
 _IBAN_REACH: Final = 72
 #: Visa, Mastercard, American Express, Discover, JCB, Diners Club; ISO/IEC 7812 as their issuers publish it.
-_ISSUER: Final = re.compile(r"4|5[1-5]|2[2-7]|3[47]|6011|64[4-9]|65|35(?:2[89]|[3-8])|30[0-5]|3[68]|62")
+_ISSUER: Final = re.compile(r"4|5[0-8]|2[2-7]|3[47]|6011|64[4-9]|65|35(?:2[89]|[3-8])|30[0-5]|3[68]|62|63|67")
 _ROUTING: Final = Words("routing, routing number, routing no, aba, rtn, transit number, wire to routing")
 _SORT: Final = Words("sort code, sort-code, sortcode, bsb, bankleitzahl")
 _IFSC: Final = Words("ifsc, ifsc code")

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 KINDS: Final = ("mrn", "icd10", "npi", "diagnosis")
 
 _RECORD: Final = Words(
-    """mrn, mrn#, medical record number, medical record no, medical record #, medical record, health record number,
+    """mrn, mrn#, medical record number, medical record no, medical record #, medical record, med rec,
+    med. rec, medrec, hospital id, health record number,
     patient id, patient no, patient number, patient #, patient_id, patientid, patient identifier, chart number,
     chart no, hospital number, hospital no, patientennummer, patienten-id, patienten-nr, patientennr, fallnummer,
     krankenaktennummer, dossier médical, dossier patient, numéro de patient, ipp, historia clínica,
@@ -28,7 +29,8 @@ _CODE: Final = re.compile(r"[A-TV-Z][0-9][0-9AB](?:\.[0-9A-Z]{1,4})?")
 _CODED: Final = Words(
     """icd, icd10, icd-10*, icd-11, cim-10, cim10, cid-10, cid10, cie-10, cie10, dx, diagnosis, diagnoses, diagnosed,
     diagnose*,
-    diagnosi, diagnostic code, diagnóstico, diagnostico, patient, patients, patientin, paciente, medical claim, мкб-10,
+    diagnosi, diagnostic code, diagnóstico, diagnostico, patient, patients, patientin, paciente, medical claim, coded,
+    chart, comorbidity, comorbidities, мкб-10,
     疾病编码, 診断, 诊断, 患者"""
 )
 #: Of these a code without a point needs one.
@@ -40,17 +42,19 @@ _NPI_PREFIX: Final = "80840"
 _CONDITIONS: Final = tuple(
     item.strip()
     for item in """
-    diabet, cancer, carcinom, melanom, tumor, tumour, leukemia, leukaemia, lymphom, hypertens, asthma, copd, pneumon,
-    hepatit, hiv, aids, covid, tubercul, malaria, sepsis, stroke, infarct, angina, arrhythm, heart disease, heart
-    failure, kidney disease, renal failure, cirrhos, crohn, colitis, coeliac, celiac, arthritis, osteopor, lupus,
-    sclerosi, multiple scler, parkinson, alzheimer, dementia, epilep, seizure, migraine, depress, anxiety, bipolar,
-    schizo, adhd, autis, ptsd, anorexi, bulimi, alcoholism, addiction, obesity, anemia, anaemia, hemophil, thrombos,
-    embolism, aneurysm, syphilis, gonorr, chlamyd, herpes, endometrios, psoriasis, eczema, fibromyalg, glaucom,
-    cataract, fracture, concussion, hypothyr, hyperthyr, psychos, insomnia, influenza, appendicit, pregnan,
-    miscarriage, krebs, brustkrebs, lungenkrebs, bluthochdruck, herzinfarkt, schlaganfall, morbus, demenz, lungenentz,
-    hirntumor, sclérose, dépress, asthme, démence, épilep, avc, cáncer, câncer, asma, hipertens, depres, esquizof,
-    esclero, lúpus, infarto, demencia, demência, neumon, cancro, ipertens, polmonite, диабет, гепатит, астм, гиперт,
-    депресс, эпилеп, инфаркт, инсульт, туберкул, шизофрен
+    syndrome, bipolar, fibrosis, meningit, huntington, cerebral palsy, liver disease, heart attack, kidney failure,
+    ulcer, hernia, metasta, malignan, anaphyl, sickle cell, down syndrome, suicid, overdose, ocd, chemo, dialysis,
+    insulin, disorder, diabet, cancer, carcinom, melanom, tumor, tumour, leukemia, leukaemia, lymphom, hypertens,
+    asthma, copd, pneumon, hepatit, hiv, aids, covid, tubercul, malaria, sepsis, stroke, infarct, angina, arrhythm,
+    heart disease, heart     failure, kidney disease, renal failure, cirrhos, crohn, colitis, coeliac, celiac,
+    arthritis, osteopor, lupus, sclerosi, multiple scler, parkinson, alzheimer, dementia, epilep, seizure, migraine,
+    depress, anxiety, schizo, adhd, autis, ptsd, anorexi, bulimi, alcoholism, addiction, obesity, anemia, anaemia,
+    hemophil, thrombos, embolism, aneurysm, syphilis, gonorr, chlamyd, herpes, endometrios, psoriasis, eczema,
+    fibromyalg, glaucom, cataract, fracture, concussion, hypothyr, hyperthyr, psychos, insomnia, influenza,
+    appendicit, pregnan, miscarriage, krebs, brustkrebs, lungenkrebs, bluthochdruck, herzinfarkt, schlaganfall,
+    morbus, demenz, lungenentz, hirntumor, sclérose, dépress, asthme, démence, épilep, avc, cáncer, câncer, asma,
+    hipertens, depres, esquizof, esclero, lúpus, infarto, demencia, demência, neumon, cancro, ipertens, polmonite,
+    диабет, гепатит, астм, гиперт, депресс, эпилеп, инфаркт, инсульт, туберкул, шизофрен
     """.split(",")  # noqa: SIM905 - a table
 )
 _BEGINNINGS: Final = frozenset(item[:3] for item in _CONDITIONS)
@@ -62,7 +66,8 @@ _UNSPACED: Final = (
 _WORD: Final = re.compile(r"[^\W_]+")
 #: Beside one of these a condition is somebody's.
 _TRIGGERS: Final = (
-    "diagnos", "suffer", "leide", "fre d", "tested positive", "patient", "paciente", "medical history",
+    "diagnos", "suffer", "leide", "fre d", "tested positive", "treated for", "infected with",
+    "a history of", "patient", "paciente", "l history", "y history", "family history",
     "diagnós", "диагноз", "пациент", "确诊", "诊断", "診断", "患者", "진단",
 )  # fmt: skip
 _LATIN_TRIGGERS: Final = tuple(trigger for trigger in _TRIGGERS if max(trigger) < "\u0370")

@@ -55,9 +55,12 @@ _UNDIALLED: Final = re.compile(r"9{1,2}([/.\-])9{1,2}\1(?:99|9999)|9999([/.\-])9
 _PRODUCT: Final = re.compile(
     r"(?:[a-z][\w.+\-]*/|\bv|\bversion\D{0,12}|\brelease\s|\bfirmware\D{0,8}|\bsection\s|§ ?|\bto v)$"
 )
+_VERSION: Final = re.compile(r"version|upgrad|updat|releas|firmware|windows|macos|android|kernel|driver|build")
 _SMALL: Final = 20
+_PRIVATE: Final = ("10.", "172.16.", "192.168.")
 _IP: Final = Words(
-    "ip, ips, ipv4, ip-adresse, host, hosts, server, client, address, adresse, addr, ssh, ping, from, at, von"
+    """ip, ips, ipv4, ip-adresse, host, hosts, server, client, address, adresse, addr, ssh, ping, from, at, von,
+    connect, connected, visitor, login"""
 )
 _V6: Final = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{3,39}(?![\w:])")
 _LONGEST_GROUP: Final = 5
@@ -126,9 +129,9 @@ def _is_v4(number: Candidate) -> bool:
     before = number.before(28)
     if number.seen.text[number.end : number.end + 1] == "/" and parts[3] == 0:
         return False
-    if _PRODUCT.search(before) or OTHER.are_in(before) or "version" in number.context(16, 12):
+    if _PRODUCT.search(before) or OTHER.are_in(before) or _VERSION.search(number.context(28, 12)):
         return False
-    return max(parts) >= _SMALL or _IP.are_in(before)
+    return max(parts) >= _SMALL or raw.startswith(_PRIVATE) or _IP.are_in(before)
 
 
 def _emails(seen: Text) -> bool:

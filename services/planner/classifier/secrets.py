@@ -60,10 +60,11 @@ _PLACEHOLDER: Final = re.compile(
 _NAMES: Final = {
     "key": (
         "api_key", "apikey", "api-key", "api key", "secret_key", "secretkey", "secret key", "secret_access_key",
-        "secretaccesskey",
+        "secretaccesskey", "access_key", "accesskey", "access key", "account_key", "accountkey", "signing_key",
+        "encryption_key", "shared_key",
     ),
-    "token": ("access_token", "auth_token", "authtoken", "access token", "api_token", "private_token", "api token"),
-    "secret": ("client_secret", "clientsecret"),
+    "token": ("token",),
+    "secret": ("secret",),
     "bearer ": ("bearer ",),
     "api": ("clé api", "clave api", "chave de api", "ключ api"),
     "api-schlüssel": ("api-schlüssel",),
@@ -73,12 +74,12 @@ _NAMES: Final = {
 #: From the end of a name to its value.
 _VALUE: Final = re.compile(
     r"(?:s|_?id|_secret)?[\"'`]?\s{0,3}"
-    r"(?:=>|:=|[=:]|\bis\b|\bist\b|\best\b|\bes\b|(?<=bearer )|は|是|為|为)"
+    r"(?:=>|:=|[=:]|\bis\b|\bist\b|\best\b|\bes\b|(?<=[Bb]earer )|は|是|為|为)"
     r"\s{0,3}[\"'`]?([\w\-./+=~]{16,512})"
 )
 _PASSWORDS: Final = (
-    "passw", "passphrase", "mot de passe", "pwd", "kennwort", "contraseña", "senha", "wachtwoord", "hasło", "пароль",
-    "密码", "密碼", "パスワード", "비밀번호", "parola", "lösenord", "पासवर्ड",
+    "passw", "passphrase", "mot de passe", "pw", "pwd", "kennwort", "contraseña", "senha", "wachtwoord", "hasło",
+    "пароль", "密码", "密碼", "パスワード", "비밀번호", "parola", "lösenord", "पासवर्ड",
 )  # fmt: skip
 #: How a name goes on: password, passwd, passwort, and what German joins to it.
 _ENDING: Final = re.compile(r"(?:or[dt]|d)?(?:es|s)?(?![a-z])")
@@ -93,6 +94,8 @@ _MOST: Final = 2_000
 _MOST_NAMES: Final = 50_000
 _MOST_PASSWORDS: Final = 10_000
 _AWS: Final = ("secret_access_key", "secretaccesskey")
+#: Values that are found by themselves, under a kind of their own.
+_KNOWN: Final = ("AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox", "eyJ")
 _FOREIGN: Final = "\u0370"
 _MIN_DIFFERENT: Final = 6
 
@@ -144,14 +147,14 @@ def _keys(seen: Text) -> Iterator[str]:
                 yield "api_key"
                 return
             value = _VALUE.match(seen.text, end) if lower.endswith(names, 0, end) else None
-            if value and _STRONG.match(value[1]) and _real(value[1]):
+            if value and not value[1].startswith(_KNOWN) and _STRONG.match(value[1]) and _real(value[1]):
                 yield "aws_access_key" if lower.endswith(_AWS, 0, end) else "api_key"
                 break
 
 
 def _is_password(seen: Text, end: int) -> bool:
     if signed := _SIGNED.match(seen.text, end):
-        value = signed[1].strip("\"'")
+        value = signed[1].strip("\"'").rstrip(")]},")
         plain = value.isalpha() and value.islower() and len(value) < 12  # noqa: PLR2004 - a word of the language
         return not _PLACEHOLDER.search(value.lower()) and not plain and not value.startswith(("(", "[", "{"))
     said = _SAID.match(seen.text, end)
@@ -167,7 +170,7 @@ def _passwords(seen: Text) -> bool:
         for end in _places(lower, name, _MOST_PASSWORDS):
             if end < 0:
                 return True
-            ending = _ENDING.match(lower, end)
+            ending = None if name == "pw" and lower[max(0, end - 3) : end - 2].isalnum() else _ENDING.match(lower, end)
             if ending and _is_password(seen, ending.end()):
                 return True
     for end in _places(lower, "://", _MOST_NAMES):

@@ -484,7 +484,9 @@ class Degradation(_message.Message):
     stage: _builtins.str
     """Stage name: `answer`, `propose`, `aggregate`, …"""
     reason: _builtins.str
-    """Typed: `timeout`, `rate_limited`, `unavailable`, `bad_response`, `refused`, `circuit_open`, `straggler`, `budget`, …"""
+    """Typed. A call's own: `timeout`, `rate_limited`, `unavailable`, `bad_response`, `rejected`, `empty_answer`,
+    `too_large`; ours: `circuit_open`, `straggler`, `slow`, `budget`, `call_limit`, `no_judge`, `all_failed`.
+    """
     model: _builtins.str
     """The model that failed; empty when it was no model's fault."""
     action: _builtins.str
@@ -529,11 +531,13 @@ class Stage(_message.Message):
     index: _builtins.int
     """Position in order of start, from 0."""
     name: _builtins.str
-    """`answer`, `propose`, `aggregate`, …"""
+    """What the call was for: `answer`, `propose`, `sample`, `aggregate`, `judge`, `fuse`, `debate`, `decompose`, `solve`,
+    `synthesize`.
+    """
     model: _builtins.str
     provider: _builtins.str
     status: _builtins.str
-    """`ok`, `failed`, `cancelled` or `skipped`."""
+    """`ok`, `failed`, `cancelled` or `skipped`; `running` in `stage.started`."""
     start_ms: _builtins.float
     """Milliseconds since the orchestration began."""
     duration_ms: _builtins.float

@@ -49,8 +49,9 @@ class OrchestrationServiceServicer:
     """
 
     def Orchestrate(self, request, context):
-        """Errors by ErrorInfo.reason: no_messages, invalid_request, invalid_api_key, no_compliant_model, all_models_failed,
-        orchestration_error, no_provider_available, overloaded, deadline_exceeded.
+        """Errors by ErrorInfo.reason: no_messages, invalid_request, invalid_api_key, idempotency_conflict,
+        idempotency_in_progress, no_compliant_model, all_models_failed, orchestration_error, no_provider_available,
+        overloaded, deadline_exceeded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -23,8 +23,9 @@ class OrchestrationServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Orchestrate: _aio.UnaryUnaryMultiCallable[_orchestration_pb2.OrchestrateRequest, _orchestration_pb2.OrchestrateResponse]
-    """Errors by ErrorInfo.reason: no_messages, invalid_request, invalid_api_key, no_compliant_model, all_models_failed,
-    orchestration_error, no_provider_available, overloaded, deadline_exceeded.
+    """Errors by ErrorInfo.reason: no_messages, invalid_request, invalid_api_key, idempotency_conflict,
+    idempotency_in_progress, no_compliant_model, all_models_failed, orchestration_error, no_provider_available,
+    overloaded, deadline_exceeded.
     """
 
 class OrchestrationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -38,8 +39,9 @@ class OrchestrationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orchestration_pb2.OrchestrateRequest,
         context: _aio.ServicerContext[_orchestration_pb2.OrchestrateRequest, _abc.Awaitable[_orchestration_pb2.OrchestrateResponse]],
     ) -> _abc.Awaitable[_orchestration_pb2.OrchestrateResponse]:
-        """Errors by ErrorInfo.reason: no_messages, invalid_request, invalid_api_key, no_compliant_model, all_models_failed,
-        orchestration_error, no_provider_available, overloaded, deadline_exceeded.
+        """Errors by ErrorInfo.reason: no_messages, invalid_request, invalid_api_key, idempotency_conflict,
+        idempotency_in_progress, no_compliant_model, all_models_failed, orchestration_error, no_provider_available,
+        overloaded, deadline_exceeded.
         """
 
 def add_OrchestrationServiceServicer_to_server(servicer: OrchestrationServiceServicer, server: _aio.Server) -> None: ...

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$openprysm/proof/v2/idempotency.proto\x12\x12openprysm.proof.v2\"B\n\x0c\x43laimRequest\x12\x0c\n\x04slot\x18\x01 \x01(\x0c\x12\x13\n\x0b\x62ody_digest\x18\x02 \x01(\x0c\x12\x0f\n\x07lease_s\x18\x03 \x01(\x01\"j\n\rClaimResponse\x12\x0f\n\x05\x63laim\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06sealed\x18\x02 \x01(\x0cH\x00\x12\x17\n\rin_progress_s\x18\x03 \x01(\x01H\x00\x12\x12\n\x08\x63onflict\x18\x04 \x01(\x08H\x00\x42\t\n\x07outcome\">\n\x0f\x43ompleteRequest\x12\x0c\n\x04slot\x18\x01 \x01(\x0c\x12\r\n\x05\x63laim\x18\x02 \x01(\x0c\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\"\x12\n\x10\x43ompleteResponse\"-\n\x0eReleaseRequest\x12\x0c\n\x04slot\x18\x01 \x01(\x0c\x12\r\n\x05\x63laim\x18\x02 \x01(\x0c\"\x11\n\x0fReleaseResponse2\x8d\x02\n\x12IdempotencyService\x12L\n\x05\x43laim\x12 .openprysm.proof.v2.ClaimRequest\x1a!.openprysm.proof.v2.ClaimResponse\x12U\n\x08\x43omplete\x12#.openprysm.proof.v2.CompleteRequest\x1a$.openprysm.proof.v2.CompleteResponse\x12R\n\x07Release\x12\".openprysm.proof.v2.ReleaseRequest\x1a#.openprysm.proof.v2.ReleaseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$openprysm/proof/v2/idempotency.proto\x12\x12openprysm.proof.v2\"Q\n\x0c\x43laimRequest\x12\x0c\n\x04slot\x18\x01 \x01(\x0c\x12\x13\n\x0b\x62ody_digest\x18\x02 \x01(\x0c\x12\x0f\n\x07lease_s\x18\x03 \x01(\x01\x12\r\n\x05\x63laim\x18\x04 \x01(\x0c\"j\n\rClaimResponse\x12\x0f\n\x05\x63laim\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06sealed\x18\x02 \x01(\x0cH\x00\x12\x17\n\rin_progress_s\x18\x03 \x01(\x01H\x00\x12\x12\n\x08\x63onflict\x18\x04 \x01(\x08H\x00\x42\t\n\x07outcome\">\n\x0f\x43ompleteRequest\x12\x0c\n\x04slot\x18\x01 \x01(\x0c\x12\r\n\x05\x63laim\x18\x02 \x01(\x0c\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\"\x12\n\x10\x43ompleteResponse\"-\n\x0eReleaseRequest\x12\x0c\n\x04slot\x18\x01 \x01(\x0c\x12\r\n\x05\x63laim\x18\x02 \x01(\x0c\"\x11\n\x0fReleaseResponse2\x8d\x02\n\x12IdempotencyService\x12L\n\x05\x43laim\x12 .openprysm.proof.v2.ClaimRequest\x1a!.openprysm.proof.v2.ClaimResponse\x12U\n\x08\x43omplete\x12#.openprysm.proof.v2.CompleteRequest\x1a$.openprysm.proof.v2.CompleteResponse\x12R\n\x07Release\x12\".openprysm.proof.v2.ReleaseRequest\x1a#.openprysm.proof.v2.ReleaseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,17 +32,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'openprysm.proof.v2.idempote
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CLAIMREQUEST']._serialized_start=60
-  _globals['_CLAIMREQUEST']._serialized_end=126
-  _globals['_CLAIMRESPONSE']._serialized_start=128
-  _globals['_CLAIMRESPONSE']._serialized_end=234
-  _globals['_COMPLETEREQUEST']._serialized_start=236
-  _globals['_COMPLETEREQUEST']._serialized_end=298
-  _globals['_COMPLETERESPONSE']._serialized_start=300
-  _globals['_COMPLETERESPONSE']._serialized_end=318
-  _globals['_RELEASEREQUEST']._serialized_start=320
-  _globals['_RELEASEREQUEST']._serialized_end=365
-  _globals['_RELEASERESPONSE']._serialized_start=367
-  _globals['_RELEASERESPONSE']._serialized_end=384
-  _globals['_IDEMPOTENCYSERVICE']._serialized_start=387
-  _globals['_IDEMPOTENCYSERVICE']._serialized_end=656
+  _globals['_CLAIMREQUEST']._serialized_end=141
+  _globals['_CLAIMRESPONSE']._serialized_start=143
+  _globals['_CLAIMRESPONSE']._serialized_end=249
+  _globals['_COMPLETEREQUEST']._serialized_start=251
+  _globals['_COMPLETEREQUEST']._serialized_end=313
+  _globals['_COMPLETERESPONSE']._serialized_start=315
+  _globals['_COMPLETERESPONSE']._serialized_end=333
+  _globals['_RELEASEREQUEST']._serialized_start=335
+  _globals['_RELEASEREQUEST']._serialized_end=380
+  _globals['_RELEASERESPONSE']._serialized_start=382
+  _globals['_RELEASERESPONSE']._serialized_end=399
+  _globals['_IDEMPOTENCYSERVICE']._serialized_start=402
+  _globals['_IDEMPOTENCYSERVICE']._serialized_end=671
 # @@protoc_insertion_point(module_scope)

@@ -25,22 +25,28 @@ class ClaimRequest(_message.Message):
     SLOT_FIELD_NUMBER: _builtins.int
     BODY_DIGEST_FIELD_NUMBER: _builtins.int
     LEASE_S_FIELD_NUMBER: _builtins.int
+    CLAIM_FIELD_NUMBER: _builtins.int
     slot: _builtins.bytes
     """32 bytes: names the slot; derived from both keys."""
     body_digest: _builtins.bytes
     """32 bytes: keyed digest of the request's body."""
     lease_s: _builtins.float
     """Seconds until the claim dies by itself, more than 0 and at most 3600: as long as the request may run."""
+    claim: _builtins.bytes
+    """16 random bytes of the caller's choosing, which Complete and Release ask for. The same claim again is answered like
+    the first time: its caller may not have heard of it.
+    """
     def __init__(
         self,
         *,
         slot: _builtins.bytes = ...,
         body_digest: _builtins.bytes = ...,
         lease_s: _builtins.float = ...,
+        claim: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_digest", b"body_digest", "lease_s", b"lease_s", "slot", b"slot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_digest", b"body_digest", "claim", b"claim", "lease_s", b"lease_s", "slot", b"slot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -55,7 +61,7 @@ class ClaimResponse(_message.Message):
     IN_PROGRESS_S_FIELD_NUMBER: _builtins.int
     CONFLICT_FIELD_NUMBER: _builtins.int
     claim: _builtins.bytes
-    """The slot is the caller's: 16 random bytes that Complete and Release ask for."""
+    """The slot is the caller's, under this claim."""
     sealed: _builtins.bytes
     """The sealed response of the first request."""
     in_progress_s: _builtins.float
