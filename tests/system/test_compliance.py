@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import rfc8785
 
+from proof import keys, verify
 from system.upstream import fails
 
 if TYPE_CHECKING:
@@ -96,6 +97,16 @@ async def test_the_attestation_is_recomputable_from_what_the_caller_gets(suite: 
         "attestation": kept["compliance"]["attestation"],
         "matrix_version": "rcm-2026.11",
     }
+
+    key = keys.from_pem((suite.state / "proof-key.pub.pem").read_bytes())
+    _, public = await suite.get(kept["verify_url"])
+    assert all(check.passed for check in verify.verify(public, key, kept["transcript"].encode()))
+
+
+async def test_a_stream_under_an_impossible_policy_is_refused_like_a_single_answer(suite: Suite) -> None:
+    messages = [{"role": "user", "content": "Hello"}]
+    status, body = await suite.post({"messages": messages, "compliance": {"jurisdiction": ["MARS"]}, "stream": True})
+    assert (status, body["detail"]["error"]) == (422, "no_compliant_model")
 
 
 async def test_a_secret_in_any_message_leaves_nobody_and_calls_nobody(suite: Suite, upstream: Upstream) -> None:
