@@ -120,6 +120,7 @@ _SORT: Final = Words("sort code, sort-code, sortcode, bsb, bankleitzahl")
 _IFSC: Final = Words("ifsc, ifsc code")
 _SWIFT: Final = re.compile(r"(?<![^\W_])(?:swift|bic)(?:[ \-]?code|代码|コード)?(?:/(?:swift|bic))?(?![a-z])")
 _BIC: Final = re.compile(r"(?<![A-Za-z0-9])[A-Z]{4}([A-Z]{2})[A-Z0-9]{2}(?:[A-Z0-9]{3})?(?![A-Za-z0-9])")
+_NAMES: Final = frozenset({b"swift", b"bic", b"swiftcode"})
 _BIC_REACH: Final = 32
 _MOST: Final = 5_000
 _COUNTRIES: Final = frozenset(_LENGTHS) | frozenset(
@@ -171,7 +172,7 @@ def _is_routing(number: Candidate) -> bool:
 
 def find(seen: Text) -> Iterator[str]:
     """Yield the kinds that are no numbers."""
-    if "swift" not in seen.lower and "bic" not in seen.lower:
+    if not (seen.foreign or _NAMES & seen.words):
         return
     for count, name in enumerate(_SWIFT.finditer(seen.lower)):
         if count == _MOST:

@@ -18,6 +18,9 @@ _NINO: Final = re.compile(
 )
 
 
+_AADHAAR: Final = by("in_.aadhaar")
+
+
 def _us(candidate: Candidate) -> bool:
     """Tell whether the Social Security Administration could have given area, group and serial."""
     digits = re.sub(r"\D", "", candidate.raw)
@@ -37,6 +40,13 @@ def _joined(candidate: Candidate) -> bool:
     """Tell whether it is the rest of a longer name, like `ORD-123-45-6789`."""
     joint = candidate.seen.text[max(0, candidate.start - 2) : candidate.start]
     return len(joint) > 1 and joint[1] in "-_#" and joint[0].isalnum()
+
+
+def _aadhaar(candidate: Candidate) -> bool:
+    """Check the digits of a number that stands alone: three groups of four of several may be any three."""
+    text, start, end = candidate.seen.text, candidate.start, candidate.end
+    alone = not text[max(0, start - 2) : start - 1].isdigit() and not text[end + 1 : end + 2].isdigit()
+    return alone and _AADHAAR(candidate)
 
 
 def _insured(candidate: Candidate) -> bool:
@@ -69,7 +79,8 @@ IDS: Final = (
     _id("999 999 9999, 999-999-9999, 9999999999", "gb.nhs", "nhs"),
     Shaped("ssn", ("AA999999A", "99 99 99"), _insured),
     Shaped("ssn", ("AA999999A",), always, Words("national insurance, nino, ni number")),
-    _id("9999 9999 9999, 9999-9999-9999", "in_.aadhaar"),
+    Shaped("ssn", ("9999 9999 9999", "9999-9999-9999"), _aadhaar),
+    _id("9999 9999 9999, 9999-9999-9999", "in_.aadhaar", "aadhaar, aadhar, uidai, uid, आधार"),
     _id("999999999999", "in_.aadhaar", "aadhaar, aadhar, uidai, uid, आधार"),
     _id("AAAAA9999A", "in_.pan", "pan, permanent account number, income tax, पैन"),
     _id("999999999999999999, 99999999999999999A", "cn.ric"),

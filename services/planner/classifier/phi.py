@@ -9,7 +9,7 @@ from planner.classifier.numbers import Candidate, Open, Shaped
 from planner.classifier.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from planner.classifier.text import Text
 
@@ -30,7 +30,7 @@ _CODED: Final = Words(
     """icd, icd10, icd-10*, icd-11, cim-10, cim10, cid-10, cid10, cie-10, cie10, dx, diagnosis, diagnoses, diagnosed,
     diagnose*,
     diagnosi, diagnostic code, diagnóstico, diagnostico, patient, patients, patientin, paciente, medical claim, coded,
-    chart, comorbidity, comorbidities, мкб-10,
+    chart, assessment, comorbidity, comorbidities, мкб-10,
     疾病编码, 診断, 诊断, 患者"""
 )
 #: Of these a code without a point needs one.
@@ -64,14 +64,43 @@ _UNSPACED: Final = (
     "癫痫", "脳卒中", "心梗", "당뇨", "고혈압",
 )  # fmt: skip
 _WORD: Final = re.compile(r"[^\W_]+")
-#: Beside one of these a condition is somebody's.
-_TRIGGERS: Final = (
-    "diagnos", "suffer", "leide", "fre d", "tested positive", "treated for", "infected with",
-    "a history of", "patient", "paciente", "l history", "y history", "family history",
-    "diagnós", "диагноз", "пациент", "确诊", "诊断", "診断", "患者", "진단",
+#: Word → phrases with it: beside one of them a condition is somebody's.
+_TRIGGERS: Final = {
+    **dict.fromkeys(["suffer", "suffers", "suffered", "suffering"], ("suffer",)),
+    **dict.fromkeys(["leide", "leidet", "leiden"], ("leide",)),
+    **dict.fromkeys(["souffre", "sufre", "sofre", "soffre"], ("fre d",)),
+    **dict.fromkeys(["patient", "patients", "patientin", "patienten", "pt"], ("patient", "pt ")),
+    "paciente": ("paciente",),
+    "paziente": ("paziente",),
+    "tested": ("tested positive",),
+    "treated": ("treated for",),
+    "infected": ("infected with",),
+    "admitted": ("admitted with", "admitted for"),
+    "hospitalized": ("hospitalized",),
+    "history": ("a history of", "family history", "medical history"),
+    "dx": ("dx:", "dx "),
+}
+#: The same at any place, for scripts that put no space between words.
+_FOREIGN_TRIGGERS: Final = ("диагноз", "пациент", "确诊", "诊断", "診断", "患者", "진단")
+#: Word → phrases with it: a condition directly behind one of them is somebody's.
+_OWNERS: Final = {
+    "ai": ("j'ai ", "j ai "),
+    **{
+        word: (f"{word} ",)
+        for word in (
+            "my", "his", "her", "have", "has", "had", "mein", "meine", "hat", "habe", "haben", "mon", "ma", "mi", "mis",
+            "tengo", "tiene", "tenho", "meu", "minha", "mio", "mia", "ho",
+        )
+    },
+}  # fmt: skip
+_TRIGGER_WORDS: Final = frozenset(word.encode() for word in _TRIGGERS)
+_OWNER_WORDS: Final = frozenset(word.encode() for word in _OWNERS)
+#: What may stand between an owner and a condition.
+_ARTICLES: Final = (
+    "a ", "an ", "the ", "un ", "une ", "ein ", "eine ", "einen ", "il ", "la ", "le ", "el ", "severe ", "chronic ",
+    "acute ", "mild ", "early ", "been ", "got ",
 )  # fmt: skip
-_LATIN_TRIGGERS: Final = tuple(trigger for trigger in _TRIGGERS if max(trigger) < "\u0370")
-_OWNERS: Final = ("my ", "his ", "her ", "have ", "has ", "meine ")
+_HIV: Final = re.compile(r"(?<![a-z])hiv[ \-]?(?:positive|positiv|pos\b|\+)")
 #: Words of machines: their trouble is no illness.
 _MACHINES: Final = re.compile(
     r"server|build|memory|scheduler|race condition|disk|network|software|keypad|bug\b|code\b|cpu|cluster|engine"
@@ -134,23 +163,39 @@ def _places(lower: str, words: Iterable[str], step: int) -> Iterator[tuple[str, 
             at = lower.find(word, at + step)
 
 
-def _is_diagnosis(lower: str, *, foreign: bool) -> bool:
-    for _, at in _places(lower, _TRIGGERS if foreign else _LATIN_TRIGGERS, _REACH_ON):
+def _is_owned(lower: str, end: int) -> bool:
+    """Tell whether a condition stands at a place, or behind an article or two."""
+    for _ in range(3):
+        if lower[end : end + 3] in _BEGINNINGS and lower.startswith(_CONDITIONS, end):
+            return True
+        if not lower.startswith(_ARTICLES, end):
+            return False
+        end = lower.index(" ", end) + 1
+    return False
+
+
+def _phrases(seen: Text, words: frozenset[bytes], phrases: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    return (phrase for word in sorted(words & seen.words) for phrase in phrases[word.decode()])
+
+
+def _is_diagnosis(seen: Text) -> bool:
+    lower = seen.lower
+    triggers = dict.fromkeys(("diagnos", "diagnós", *_phrases(seen, _TRIGGER_WORDS, _TRIGGERS)))
+    for _, at in _places(lower, (*triggers, *_FOREIGN_TRIGGERS) if seen.foreign else triggers, _REACH_ON):
         start, end = max(0, at - _REACH_BACK), at + _REACH_ON
         told = lower.startswith("diagnosed with", at) and _PERSON.search(lower, start, at)
         if (told or _names_illness(lower, start, end)) and not _MACHINES.search(lower, start, end):
             return True
-    for owner, at in _places(lower, _OWNERS, 1):
+    for owner, at in _places(lower, _phrases(seen, _OWNER_WORDS, _OWNERS), 1):
         end = at + len(owner)
-        whole = not (at and lower[at - 1].isalnum())
-        if lower[end : end + 3] in _BEGINNINGS and whole and lower.startswith(_CONDITIONS, end):
+        if not (at and lower[at - 1].isalnum()) and _is_owned(lower, end):
             return not _MACHINES.search(lower, at, end + _REACH_ON)
-    return "hiv" in lower and ("hiv-positive" in lower or "hiv positive" in lower)
+    return b"hiv" in seen.words and _HIV.search(lower) is not None
 
 
 def find(seen: Text) -> Iterator[str]:
     """Yield the kinds that are no numbers."""
-    if _is_diagnosis(seen.lower, foreign=seen.foreign):
+    if _is_diagnosis(seen):
         yield "diagnosis"
 
 

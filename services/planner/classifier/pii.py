@@ -29,7 +29,8 @@ _PHONE: Final = Words(
     """phone, phones, tel, telephone, telefon*, téléphone*, teléfono*, telefone, telefono, telefoon, mobile, mob, mobil,
     mobiltelefon, cell, cellphone, cellulare, celular, móvil, handy*, portable, whatsapp, whats app, fax, sms, call,
     call me, call him, call her, ring, dial, text me, reach me, rufnummer, rufen, anrufen, appelez, llame, llámame,
-    ligue, chiama, contact number, my number, телефон*, тел, 电话, 手机, 電話, 携帯, 전화, 휴대폰, फ़ोन, फोन, मोबाइल"""
+    ligue, fone, chiama, contact number, my number, телефон*, тел, 电话, 手机, 電話, 携帯, 전화, 휴대폰,
+    फ़ोन, फोन, मोबाइल"""
 )
 _PASSPORT: Final = Words(
     """passport, reisepass*, pass-nr, passnummer, passeport, pasaporte, passaporte, passaporto, paspoort*, paszport*,
@@ -64,6 +65,8 @@ _IP: Final = Words(
 )
 _V6: Final = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{3,39}(?![\w:])")
 _LONGEST_GROUP: Final = 5
+#: Groups of an address, and digits of its longest group: `7::8` is a place in a list.
+_FEWEST_GROUPS: Final = 2
 _V6_REACH: Final = 42
 #: From one colon in so many characters on, one search is faster than finding each.
 _DENSE: Final = 32
@@ -183,7 +186,10 @@ def _v6(text: str) -> bool:
     tried = 0
     for found in _colons(text):
         raw = found.group()
-        if not ("::" in raw or raw.count(":") == 7) or not any(map(str.isdigit, raw)):  # noqa: PLR2004 - eight groups
+        groups = [len(group) for group in raw.split(":") if group]
+        if len(groups) < _FEWEST_GROUPS or max(groups) < _FEWEST_GROUPS or not any(map(str.isdigit, raw)):
+            continue
+        if not ("::" in raw or raw.count(":") == 7):  # noqa: PLR2004 - eight groups
             continue
         tried += 1
         try:

@@ -77,23 +77,34 @@ _VALUE: Final = re.compile(
     r"(?:=>|:=|[=:]|\bis\b|\bist\b|\best\b|\bes\b|(?<=[Bb]earer )|は|是|為|为)"
     r"\s{0,3}[\"'`]?([\w\-./+=~]{16,512})"
 )
-_PASSWORDS: Final = (
-    "passw", "passphrase", "mot de passe", "pw", "pwd", "kennwort", "contraseña", "senha", "wachtwoord", "hasło",
-    "пароль", "密码", "密碼", "パスワード", "비밀번호", "parola", "lösenord", "पासवर्ड",
-)  # fmt: skip
+#: Names that may be a part of a longer one, and those that stand alone.
+_PASSWORDS: Final = ("passw", "pwd")
+_WORDS: Final = {
+    word.encode(): word
+    for word in (
+        "passphrase", "passe", "pass", "pw", "kennwort", "contraseña", "senha", "wachtwoord", "hasło", "пароль", "parola",
+        "lösenord", "पासवर्ड",
+    )
+}  # fmt: skip
+_UNSPACED: Final = ("密码", "密碼", "パスワード", "비밀번호")
+#: Too common to count without a sign.
+_BRIEF: Final = ("pass", "pw")
 #: How a name goes on: password, passwd, passwort, and what German joins to it.
 _ENDING: Final = re.compile(r"(?:or[dt]|d)?(?:es|s)?(?![a-z])")
 #: What follows a name: a sign and the value, or a verb and something that no word looks like.
 _SIGNED: Final = re.compile(r"[\"'`]?\s{0,3}(?:=>|:=|[=:])\s{0,3}(\"[^\"\n]{4,128}|'[^'\n]{4,128}|[^\s\"'`,;]{4,128})")
 _SAID: Final = re.compile(r"\s{0,2}(?:is|ist|lautet|est|es|é|è|to|は|是|为|:)?\s{0,2}[\"'`]?([^\s\"'`,;]{4,128})")
 _STRONG: Final = re.compile(r"(?=[^\d]{0,127}\d)(?=[^A-Za-z]{0,127}[A-Za-z])")
+#: A few words between name and sign: `senha do wifi: …`.
+_LATER: Final = re.compile(r"(?:\s[\w\-]{1,12}){1,3}\s?[:=]\s{0,2}[\"'`]?([^\s\"'`,;]{4,128})")
 _URL: Final = re.compile(r"[^\s/@:]{0,64}:([^\s/@]{4,128})@")
 _DASH_P: Final = re.compile(r"mysql[^\n]{0,60} -p([^\s\-]{4,64})")
 #: Places of one name that are looked at; a text with more of them counts as holding one.
 _MOST: Final = 2_000
 _MOST_NAMES: Final = 50_000
+_MOST_URLS: Final = 10_000
 _MOST_PASSWORDS: Final = 10_000
-_AWS: Final = ("secret_access_key", "secretaccesskey")
+_AWS: Final = ("secret_access_key", "secretaccesskey", "secret access key")
 #: Values that are found by themselves, under a kind of their own.
 _KNOWN: Final = ("AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox", "eyJ")
 _FOREIGN: Final = "\u0370"
@@ -152,34 +163,36 @@ def _keys(seen: Text) -> Iterator[str]:
                 break
 
 
-def _is_password(seen: Text, end: int) -> bool:
-    if signed := _SIGNED.match(seen.text, end):
-        value = signed[1].strip("\"'").rstrip(")]},")
+def _is_password(seen: Text, end: int, *, signed: bool) -> bool:
+    """Tell whether a name's end is followed by a password; `signed`: only behind a sign."""
+    if given := _SIGNED.match(seen.text, end):
+        value = given[1].strip("\"'").rstrip(")]},")
         plain = value.isalpha() and value.islower() and len(value) < 12  # noqa: PLR2004 - a word of the language
         return not _PLACEHOLDER.search(value.lower()) and not plain and not value.startswith(("(", "[", "{"))
-    said = _SAID.match(seen.text, end)
+    if signed:
+        return False
+    said = _LATER.match(seen.text, end) or _SAID.match(seen.text, end)
     return said is not None and _STRONG.match(said[1]) is not None and not _PLACEHOLDER.search(said[1].lower())
 
 
 def _passwords(seen: Text) -> bool:
     lower = seen.lower
-    some = "pass" in lower
-    for name in _PASSWORDS:
-        if (not seen.foreign and max(name) >= _FOREIGN) or (not some and "pass" in name):
-            continue
+    names = [*_PASSWORDS, *(_WORDS[word] for word in sorted(_WORDS.keys() & seen.words))]
+    for name in (*names, *_UNSPACED) if seen.foreign else names:
         for end in _places(lower, name, _MOST_PASSWORDS):
             if end < 0:
                 return True
-            ending = None if name == "pw" and lower[max(0, end - 3) : end - 2].isalnum() else _ENDING.match(lower, end)
-            if ending and _is_password(seen, ending.end()):
+            inside = name in _BRIEF and lower[max(0, end - len(name) - 1) : end - len(name)].isalnum()
+            ending = None if inside else _ENDING.match(lower, end)
+            if ending and _is_password(seen, ending.end(), signed=name in _BRIEF):
                 return True
-    for end in _places(lower, "://", _MOST_NAMES):
+    for end in _places(lower, "://", _MOST_URLS):
         if end < 0:
             return True
         url = _URL.match(seen.text, end)
         if url and not _PLACEHOLDER.search(url[1].lower()) and url[1] not in {"password", "pass"}:
             return True
-    return "mysql" in lower and _DASH_P.search(seen.text) is not None
+    return b"mysql" in seen.words and _DASH_P.search(seen.text) is not None
 
 
 def find(seen: Text) -> Iterator[str]:

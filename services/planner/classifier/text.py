@@ -18,6 +18,11 @@ _INVISIBLE: Final = frozenset(
 )
 #: Where less than one in so many characters is beyond ASCII, the others are taken out first.
 _MOSTLY: Final = 16
+#: ASCII that is neither letter nor digit.
+_TO_SPACES: Final = bytes.maketrans(
+    bytes(byte for byte in range(0x80) if not chr(byte).isalnum()),
+    b" " * sum(not chr(byte).isalnum() for byte in range(0x80)),
+)
 _LATIN_ENDS: Final = "\u0370"
 _MINUS: Final = "\u2212"
 
@@ -66,7 +71,9 @@ class Text:
     text: str
     lower: str
     #: It holds letters of other scripts than Latin.
-    foreign: bool = True
+    foreign: bool
+    #: Its words in lower case as UTF-8, without punctuation.
+    words: frozenset[bytes]
 
     @staticmethod
     def of(text: str) -> Text:
@@ -74,7 +81,10 @@ class Text:
         # The one character whose small letter is two.
         normal, foreign = _normal(text)
         normal = normal.replace("\u0130", "I")
-        return Text(normal, normal.lower(), foreign)
+        lower = normal.lower()
+        # Bytes have a faster table look-up than str; no byte of a longer character is in the table.
+        words = frozenset(lower.encode("utf-8", "replace").translate(_TO_SPACES).split())
+        return Text(normal, lower, foreign, words)
 
     def before(self, at: int, size: int) -> str:
         """Return what stands before a position, in lower case."""
