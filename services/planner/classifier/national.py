@@ -32,8 +32,11 @@ def _us(candidate: Candidate) -> bool:
         and group != "00"
         and serial != "0000"
         and not (len(after) > 1 and after[0] in "-_" and after[1].isalnum())
-        and not _joined(candidate)
     )
+
+
+def _us_alone(candidate: Candidate) -> bool:
+    return _us(candidate) and not _joined(candidate)
 
 
 def _joined(candidate: Candidate) -> bool:
@@ -56,13 +59,14 @@ def _insured(candidate: Candidate) -> bool:
 
 
 def _id(shapes: str, module: str, names: str = "") -> Shaped:
-    return Shaped("ssn", tuple(item.strip() for item in shapes.split(",")), by(module), Words(names) if names else None)
+    split = tuple(item.strip() for item in shapes.split(","))
+    return Shaped("ssn", split, by(module), Words(names) if names else None, sure=not names)
 
 
 _SSN_NAMES: Final = Words("ssn, ssns, social security, soc sec, social-security, tax id, taxpayer id")
 
 IDS: Final = (
-    Shaped("ssn", ("999-99-9999",), _us),
+    Shaped("ssn", ("999-99-9999",), _us_alone),
     Shaped("ssn", ("999-99-9999", "999 99 9999", "999999999"), _us, _SSN_NAMES),
     _id("999.999.999-99", "br.cpf"),
     _id("99999999999, 999999999-99, 999 999 999 99, 999.999.999.99", "br.cpf", "cpf, contribuinte"),

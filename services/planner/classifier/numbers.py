@@ -29,6 +29,8 @@ _SHAPE: Final = bytes.maketrans(
 )
 _JOINED: Final = ("A", "9")
 _HEAD: Final = 24
+#: How an IBAN begins whose next group has letters, too.
+_IBAN: Final = "AA99"
 #: A shorter candidate is nothing: the shortest are a code of ICD-10 and a number of three digits.
 _SHORTEST: Final = 3
 #: A shorter one is nothing without a word beside it that says what it is.
@@ -83,6 +85,8 @@ class Shaped:
     valid: Callable[[Candidate], bool]
     #: One of them must stand nearby; None: shape and check are enough, unless it is called something else.
     words: Words | None = None
+    #: Its check is so strong that it does not matter what it is called.
+    sure: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,14 +116,16 @@ def _runs(shapes: str) -> Iterator[tuple[int, int]]:
         at = shapes.find("9", end)
 
 
-def _candidates(seen: Text) -> list[Candidate] | None:
-    """Return all candidates; None: they are so many that not all can be looked at, and none can be ruled out."""
+def _candidates(seen: Text, shapes: str, shortest: int) -> list[Candidate] | None:
+    """Return all candidates that are long enough, or begin like an IBAN.
+
+    None: they are so many that not all can be looked at, and none can be ruled out.
+    """
     found: list[Candidate] = []
     left = EFFORT
-    shapes = seen.text.encode("ascii", "replace").translate(_SHAPE).decode("ascii")
     for start, end in _runs(shapes):
         left -= 1
-        if end - start >= _SHORTEST:
+        if end - start >= shortest or shapes.startswith(_IBAN, start):
             shape = shapes[start:end]
             left -= _EACH * (1 + len(_GAP.findall(shape)) if end - start > _ALONE else 1)
             found.append(Candidate(seen, start, end, shape))
@@ -178,7 +184,8 @@ def _shaped(part: Candidate, table: Mapping[str, tuple[Shaped, ...]], found: set
         if number.kind in found and part.shape.isalnum():
             continue
         named = number.words is not None and number.words.are_in(part.context())
-        if (named or (number.words is None and not other.are_in(part.before(_HEAD)))) and number.valid(part):
+        unnamed = number.words is None and (number.sure or not other.are_in(part.before(_HEAD)))
+        if (named or unnamed) and number.valid(part):
             found.add(number.kind)
             hit = True
     return hit
@@ -194,14 +201,16 @@ def find(seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Op
         other: words that call a number something else: order, ticket, …
     """
     found: set[str] = set()
-    wholes = _candidates(seen)
+    shapes = seen.text.encode("ascii", "replace").translate(_SHAPE).decode("ascii")
+    if "9" not in shapes:
+        return found
+    named = [rule for rule in rules if rule.words is not None and rule.words.may_be_of(seen)]
+    active = [rule for rule in rules if rule.words is None or rule in named]
+    wholes = _candidates(seen, shapes, _SHORTEST if named else _NAMELESS)
     if wholes is None:
         return {number.kind for numbers in table.values() for number in numbers}
-    vicinity = " ".join(whole.before() + seen.lower[whole.end : whole.end + _AFTER] for whole in wholes)
-    active = [rule for rule in rules if rule.words is None or rule.words.may_be_in(vicinity)]
-    named = [rule for rule in active if rule.words is not None]
     for whole in wholes:
-        if len(whole.shape) < _NAMELESS and not whole.shape.startswith("AA99"):
+        if len(whole.shape) < _NAMELESS and not whole.shape.startswith(_IBAN):
             _opens(whole, named, found)
             continue
         if _opens(whole, active, found):

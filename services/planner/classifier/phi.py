@@ -16,22 +16,21 @@ if TYPE_CHECKING:
 KINDS: Final = ("mrn", "icd10", "npi", "diagnosis")
 
 _RECORD: Final = Words(
-    """mrn, mrn#, medical record number, medical record no, medical record #, medical record, med rec,
-    med. rec, medrec, hospital id, health record number,
-    patient id, patient no, patient number, patient #, patient_id, patientid, patient identifier, chart number,
-    chart no, hospital number, hospital no, patientennummer, patienten-id, patienten-nr, patientennr, fallnummer,
-    krankenaktennummer, dossier médical, dossier patient, numéro de patient, ipp, historia clínica,
-    historia clinica, nhc, prontuário, prontuario, cartella clinica, patiëntnummer, 病历号, 病案号, 住院号, 門診號,
-    カルテ番号, 診察券番号, 患者番号, 患者id, 환자번호, история болезни, медкарт*"""
+    """mrn, mrn#, medical record number, medical record no, medical record #, medical record, med rec, med. rec,
+    medrec, hospital id, health record number, patient id, patient record, record number, patient no,
+    patient number, patient #, patient_id, patientid, patient identifier, chart number, chart no, hospital number,
+    hospital no, patientennummer, patienten-id, patienten-nr, patientennr, fallnummer, krankenaktennummer,
+    dossier médical, dossier patient, numéro de patient, ipp, historia clínica, historia clinica, nhc,
+    prontuário, prontuario, cartella clinica, patiëntnummer, 病历号, 病案号, 住院号, 門診號,
+    カルテ番号, 診察券番号, 患者番号, 患者id, 환자번호,
+    история болезни, медкарт*"""
 )
 _NOT_RECORDED: Final = re.compile(r"stands for|systems?\b|compared")
 _CODE: Final = re.compile(r"[A-TV-Z][0-9][0-9AB](?:\.[0-9A-Z]{1,4})?")
 _CODED: Final = Words(
-    """icd, icd10, icd-10*, icd-11, cim-10, cim10, cid-10, cid10, cie-10, cie10, dx, diagnosis, diagnoses, diagnosed,
-    diagnose*,
-    diagnosi, diagnostic code, diagnóstico, diagnostico, patient, patients, patientin, paciente, medical claim, coded,
-    chart, assessment, comorbidity, comorbidities, мкб-10,
-    疾病编码, 診断, 诊断, 患者"""
+    """icd, icd10, icd-10*, icd-11, cim-10, cim10, cid-10, cid10, cie-10, cie10, dx, diagnosis, diagnoses,
+    diagnosed, diagnose*, diagnosi, diagnostic code, diagnóstico, diagnostico, patient, patients, patientin,
+    paciente, medical claim, coded, chart, assessment, comorbidity, comorbidities, мкб-10, 疾病编码, 診断, 诊断, 患者"""
 )
 #: Of these a code without a point needs one.
 _NAMED: Final = Words("icd, icd10, icd-10*, cim-10, cid-10, cie-10, dx, diagnosis code, diagnosecode, мкб-10, 疾病编码")
@@ -40,13 +39,13 @@ _NPI_PREFIX: Final = "80840"
 
 #: Beginnings of words.
 _CONDITIONS: Final = tuple(
-    item.strip()
+    " ".join(item.split())
     for item in """
-    syndrome, bipolar, fibrosis, meningit, huntington, cerebral palsy, liver disease, heart attack, kidney failure,
-    ulcer, hernia, metasta, malignan, anaphyl, sickle cell, down syndrome, suicid, overdose, ocd, chemo, dialysis,
+    rheumat, syndrome, bipolar, fibrosis, meningit, huntington, cerebral palsy, liver disease, heart attack,
+    kidney failure, ulcer, hernia, metasta, malignan, anaphyl, sickle cell, down syndrome, suicid, overdose, ocd, chemo, dialysis,
     insulin, disorder, diabet, cancer, carcinom, melanom, tumor, tumour, leukemia, leukaemia, lymphom, hypertens,
     asthma, copd, pneumon, hepatit, hiv, aids, covid, tubercul, malaria, sepsis, stroke, infarct, angina, arrhythm,
-    heart disease, heart     failure, kidney disease, renal failure, cirrhos, crohn, colitis, coeliac, celiac,
+    heart disease, heart failure, kidney disease, renal failure, cirrhos, crohn, colitis, coeliac, celiac,
     arthritis, osteopor, lupus, sclerosi, multiple scler, parkinson, alzheimer, dementia, epilep, seizure, migraine,
     depress, anxiety, schizo, adhd, autis, ptsd, anorexi, bulimi, alcoholism, addiction, obesity, anemia, anaemia,
     hemophil, thrombos, embolism, aneurysm, syphilis, gonorr, chlamyd, herpes, endometrios, psoriasis, eczema,
@@ -81,15 +80,27 @@ _TRIGGERS: Final = {
     "dx": ("dx:", "dx "),
 }
 #: The same at any place, for scripts that put no space between words.
-_FOREIGN_TRIGGERS: Final = ("диагноз", "пациент", "确诊", "诊断", "診断", "患者", "진단")
+_FOREIGN_TRIGGERS: Final = (
+    "диагноз",
+    "пациент",
+    "страдает",
+    "患有",
+    "得了",
+    "앓",
+    "确诊",
+    "诊断",
+    "診断",
+    "患者",
+    "진단",
+)
 #: Word → phrases with it: a condition directly behind one of them is somebody's.
 _OWNERS: Final = {
     "ai": ("j'ai ", "j ai "),
     **{
         word: (f"{word} ",)
         for word in (
-            "my", "his", "her", "have", "has", "had", "mein", "meine", "hat", "habe", "haben", "mon", "ma", "mi", "mis",
-            "tengo", "tiene", "tenho", "meu", "minha", "mio", "mia", "ho",
+            "my", "his", "her", "have", "has", "had", "got", "mein", "meine", "hat", "habe", "haben", "mon", "ma",
+            "mi", "mis", "tengo", "tiene", "tenho", "meu", "minha", "mio", "mia", "ho",
         )
     },
 }  # fmt: skip
@@ -103,7 +114,7 @@ _ARTICLES: Final = (
 _HIV: Final = re.compile(r"(?<![a-z])hiv[ \-]?(?:positive|positiv|pos\b|\+)")
 #: Words of machines: their trouble is no illness.
 _MACHINES: Final = re.compile(
-    r"server|build|memory|scheduler|race condition|disk|network|software|keypad|bug\b|code\b|cpu|cluster|engine"
+    r"server|build|memory|scheduler|race condition|disk|network|software|keypad|bug\b|code\b|cpu|cluster|engine|-era"
 )
 _PERSON: Final = re.compile(r"\b(?:i|he|she|they|was|been|were|patient|father|mother|son|daughter|wife|husband|who)\b")
 _REACH_BACK: Final = 70

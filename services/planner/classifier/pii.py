@@ -20,27 +20,29 @@ KINDS: Final = ("email", "phone", "ssn", "passport", "ip_address", "date_of_birt
 
 #: What a number is called when it is nobody's.
 OTHER: Final = Words(
-    """order*, ticket*, sku, case, item, part, serial, invoice, model, id, ref, reference, tracking, batch, lot, build,
-    version, isbn, issn, ean, barcode, transaction, bestell*, auftrag*, rechnung*, kundennummer, commande, facture,
-    référence, pedido, factura, fattura, ordine, заказ, 订单, 单号, 货号, 注文"""
+    """order*, ticket*, sku, case, item, part, serial, invoice, model, id, ref, reference, tracking, batch, lot,
+    build, rma, po, quote, receipt, job, version, isbn, issn, ean, barcode, transaction, bestell*, auftrag*,
+    rechnung*, kundennummer, commande, facture, référence, pedido, factura, fattura, ordine, заказ, 订单, 单号, 货号,
+    注文"""
 )
 
 _PHONE: Final = Words(
-    """phone, phones, tel, telephone, telefon*, téléphone*, teléfono*, telefone, telefono, telefoon, mobile, mob, mobil,
-    mobiltelefon, cell, cellphone, cellulare, celular, móvil, handy*, portable, whatsapp, whats app, fax, sms, call,
-    call me, call him, call her, ring, dial, text me, reach me, rufnummer, rufen, anrufen, appelez, llame, llámame,
-    ligue, fone, chiama, contact number, my number, телефон*, тел, 电话, 手机, 電話, 携帯, 전화, 휴대폰,
-    फ़ोन, फोन, मोबाइल"""
+    """phone, phones, tel, telephone, telefon*, téléphone*, teléfono*, telefone, telefono, telefoon, mobile, mob,
+    mobil, mobiltelefon, cell, cellphone, cellulare, celular, móvil, handy*, portable, whatsapp, whats app, fax,
+    sms, call, call me, call him, call her, ring, dial, text me, reach me, rufnummer, rufen, anrufen, appelez,
+    llame, llámame, ligue, fone, chiama, contact number, contact no, my number, телефон*, тел, 电话, 手机, 電話, 携帯,
+    전화, 휴대폰, फ़ोन, फोन, मोबाइल"""
 )
 _PASSPORT: Final = Words(
-    """passport, reisepass*, pass-nr, passnummer, passeport, pasaporte, passaporte, passaporto, paspoort*, paszport*,
-    паспорт*, 护照, 護照, パスポート, 旅券, 여권"""
+    """passport, reisepass*, pass-nr, passnummer, passeport, pasaporte, passaporte, passaporto, paspoort*,
+    paszport*, паспорт*, 护照, 護照, パスポート, 旅券, 여권"""
 )
 _PASSPORT_NOT: Final = re.compile(r"photo|expire|\.js|version|size|npm|apply")
 _BIRTH: Final = Words(
     """dob, d.o.b, d.o.b., birth, birthdate, birthday, birth_date, date_of_birth, born, geboren*, geburtsdatum,
-    geburtstag, geb, né, née, naissance, nacido, nacida, nacimiento, nascimento, nascido, nascida, nato, nata, nascita,
-    geboortedatum, urodzenia, рождения, родился, родилась, 出生*, 生年月日, 生日, 생년월일, जन्म"""
+    geburtstag, geb, né, née, naissance, nacido, nacida, nacimiento, nascimento, nascido, nascida, nació,
+    nasceu, nato, nata, nascita, geboortedatum, urodzenia, рождения, родился, родилась, 出生*, 生年月日, 生日, 생년월일,
+    जन्म"""
 )
 _MONTH: Final = re.compile(
     r"\b(?:jan|feb|fév|fev|febr|mar|mär|apr|avr|abr|may|mai|mag|mei|jun|juin|giu|jul|juil|lug|aug|aou|aoû|ago|sep|set|oct"
@@ -56,14 +58,16 @@ _UNDIALLED: Final = re.compile(r"9{1,2}([/.\-])9{1,2}\1(?:99|9999)|9999([/.\-])9
 _PRODUCT: Final = re.compile(
     r"(?:[a-z][\w.+\-]*/|\bv|\bversion\D{0,12}|\brelease\s|\bfirmware\D{0,8}|\bsection\s|§ ?|\bto v)$"
 )
-_VERSION: Final = re.compile(r"version|upgrad|updat|releas|firmware|windows|macos|android|kernel|driver|build")
+_VERSION: Final = re.compile(
+    r"version|upgrad|updat|releas|firmware|windows|macos|ubuntu|firefox|chrome|safari|nginx|openssl|python|java|php|android|kernel|driver|build"
+)
 _SMALL: Final = 20
 _PRIVATE: Final = ("10.", "172.16.", "192.168.")
 _IP: Final = Words(
     """ip, ips, ipv4, ip-adresse, host, hosts, server, client, address, adresse, addr, ssh, ping, from, at, von,
     connect, connected, visitor, login"""
 )
-_V6: Final = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{3,39}(?![\w:])")
+_V6: Final = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:]{0,34}::|(?:[0-9A-Fa-f]{1,4}:){7})[0-9A-Fa-f:]{6,39}(?![\w:])")
 _LONGEST_GROUP: Final = 5
 #: Groups of an address, and digits of its longest group: `7::8` is a place in a list.
 _FEWEST_GROUPS: Final = 2
@@ -72,7 +76,7 @@ _V6_REACH: Final = 42
 _DENSE: Final = 32
 _DOMAIN: Final = re.compile(r"(?:[^\W_][\w\-]{0,62}\.){1,8}[^\W\d_]{2,24}")
 _SPELLED: Final = re.compile(r" ?(?:[^\W_][\w\-]{0,62}(?:\.| ?[\[(]dot[\])] ?)){1,8}[^\W\d_]{2,24}")
-_MOST: Final = 500
+_MOST: Final = 5_000
 _MOST_SIGNS: Final = 20_000
 _LOCAL_REACH: Final = 64
 
@@ -183,20 +187,16 @@ def _colons(text: str) -> Iterator[re.Match[str]]:
 
 
 def _v6(text: str) -> bool:
-    tried = 0
-    for found in _colons(text):
+    for tried, found in enumerate(_colons(text)):
+        if tried == _MOST:
+            return True  # it can't be ruled out
         raw = found.group()
         groups = [len(group) for group in raw.split(":") if group]
         if len(groups) < _FEWEST_GROUPS or max(groups) < _FEWEST_GROUPS or not any(map(str.isdigit, raw)):
             continue
-        if not ("::" in raw or raw.count(":") == 7):  # noqa: PLR2004 - eight groups
-            continue
-        tried += 1
         try:
             address = ipaddress.IPv6Address(raw)
         except ValueError:
-            if tried > _MOST:
-                return True  # it can't be ruled out
             continue
         if not (address.is_loopback or address.is_unspecified):
             return True

@@ -82,8 +82,8 @@ _PASSWORDS: Final = ("passw", "pwd")
 _WORDS: Final = {
     word.encode(): word
     for word in (
-        "passphrase", "passe", "pass", "pw", "kennwort", "contraseña", "senha", "wachtwoord", "hasło", "пароль", "parola",
-        "lösenord", "पासवर्ड",
+        "passphrase", "passe", "pass", "pw", "kennwort", "contraseña", "senha", "wachtwoord", "hasło", "пароль",
+        "parola", "lösenord", "पासवर्ड",
     )
 }  # fmt: skip
 _UNSPACED: Final = ("密码", "密碼", "パスワード", "비밀번호")
@@ -93,7 +93,9 @@ _BRIEF: Final = ("pass", "pw")
 _ENDING: Final = re.compile(r"(?:or[dt]|d)?(?:es|s)?(?![a-z])")
 #: What follows a name: a sign and the value, or a verb and something that no word looks like.
 _SIGNED: Final = re.compile(r"[\"'`]?\s{0,3}(?:=>|:=|[=:])\s{0,3}(\"[^\"\n]{4,128}|'[^'\n]{4,128}|[^\s\"'`,;]{4,128})")
-_SAID: Final = re.compile(r"\s{0,2}(?:is|ist|lautet|est|es|é|è|to|は|是|为|:)?\s{0,2}[\"'`]?([^\s\"'`,;]{4,128})")
+_SAID: Final = re.compile(
+    r"(?:'s)?\s{0,2}(?:is|ist|lautet|est|es|é|è|to|は|是|为|:)?\s{0,2}[\"'`]?([^\s\"'`,;]{4,128})"
+)
 _STRONG: Final = re.compile(r"(?=[^\d]{0,127}\d)(?=[^A-Za-z]{0,127}[A-Za-z])")
 #: A few words between name and sign: `senha do wifi: …`.
 _LATER: Final = re.compile(r"(?:\s[\w\-]{1,12}){1,3}\s?[:=]\s{0,2}[\"'`]?([^\s\"'`,;]{4,128})")

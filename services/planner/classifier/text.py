@@ -23,8 +23,14 @@ _TO_SPACES: Final = bytes.maketrans(
     bytes(byte for byte in range(0x80) if not chr(byte).isalnum()),
     b" " * sum(not chr(byte).isalnum() for byte in range(0x80)),
 )
-_LATIN_ENDS: Final = "\u0370"
+LATIN_ENDS: Final = "\u0370"
 _MINUS: Final = "\u2212"
+
+
+def words_of(lower: str) -> list[bytes]:
+    """Return the words of a text in lower case as UTF-8, without punctuation."""
+    # Bytes have a faster table look-up than str; no byte of a longer character is in the table.
+    return lower.encode("utf-8", "replace").translate(_TO_SPACES).split()
 
 
 @lru_cache(4096)
@@ -44,7 +50,7 @@ def _plain(char: str) -> str:
     if len(folded) == 1 and folded.isascii():
         return folded
     # Quotes, bullets and pictures say nothing here, and a text of one byte a letter is searched twice as fast.
-    return " " if category[0] in "PS" and char >= _LATIN_ENDS else char
+    return " " if category[0] in "PS" and char >= LATIN_ENDS else char
 
 
 def _normal(text: str) -> tuple[str, bool]:
@@ -54,7 +60,7 @@ def _normal(text: str) -> tuple[str, bool]:
     mostly = _MOSTLY * len(text.encode("ascii", "ignore")) > len(text) * (_MOSTLY - 1)
     odd = set(_ASCII.sub("", text)) if mostly else {char for char in set(text) if not char.isascii()}
     table = {char: plain for char in odd if (plain := _plain(char)) != char}
-    foreign = any(char >= _LATIN_ENDS for char in odd - table.keys() if char.isalpha())
+    foreign = any(char >= LATIN_ENDS for char in odd - table.keys() if char.isalpha())
     if len(table) > _FEW:
         # With every character in it: a look-up that fails is slow.
         same: dict[str, int | str | None] = {char: char for char in (*map(chr, range(128)), *odd)}
@@ -82,9 +88,7 @@ class Text:
         normal, foreign = _normal(text)
         normal = normal.replace("\u0130", "I")
         lower = normal.lower()
-        # Bytes have a faster table look-up than str; no byte of a longer character is in the table.
-        words = frozenset(lower.encode("utf-8", "replace").translate(_TO_SPACES).split())
-        return Text(normal, lower, foreign, words)
+        return Text(normal, lower, foreign, frozenset(words_of(lower)))
 
     def before(self, at: int, size: int) -> str:
         """Return what stands before a position, in lower case."""
