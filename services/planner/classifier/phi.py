@@ -42,7 +42,8 @@ _CONDITIONS: Final = tuple(
     " ".join(item.split())
     for item in """
     rheumat, syndrome, bipolar, fibrosis, meningit, huntington, cerebral palsy, liver disease, heart attack,
-    kidney failure, ulcer, hernia, metasta, malignan, anaphyl, sickle cell, down syndrome, suicid, overdose, ocd, chemo, dialysis,
+    kidney failure, ulcer, hernia, metasta, malignan, anaphyl, sickle cell, down syndrome, suicid, overdose, ocd, chemo,
+    dialysis,
     insulin, disorder, diabet, cancer, carcinom, melanom, tumor, tumour, leukemia, leukaemia, lymphom, hypertens,
     asthma, copd, pneumon, hepatit, hiv, aids, covid, tubercul, malaria, sepsis, stroke, infarct, angina, arrhythm,
     heart disease, heart failure, kidney disease, renal failure, cirrhos, crohn, colitis, coeliac, celiac,
@@ -78,6 +79,7 @@ _TRIGGERS: Final = {
     "hospitalized": ("hospitalized",),
     "history": ("a history of", "family history", "medical history"),
     "dx": ("dx:", "dx "),
+    "pregnant": ("is pregnant", "am pregnant", "'m pregnant", "was pregnant"),
 }
 #: The same at any place, for scripts that put no space between words.
 _FOREIGN_TRIGGERS: Final = (
