@@ -67,7 +67,9 @@ async def test_every_strategy_asks_only_whom_the_policy_leaves(suite: Suite, ups
     assert {stage["provider"] for stage in body["prysm"]["stages"]} == {"mistral"}
     assert hosts(upstream) <= {"mistral-large-2512", "mistral-small-2603"}
     _, said = await preview(suite, prompt="Why do cities grow? Compare the reasons.", compliance=EUROPE)
-    assert set(body["prysm"]["compliance"]["allowed"]) <= set(said["allowed_models"])
+    decided = body["prysm"]["compliance"]
+    assert decided["allowed"] == said["allowed_models"]
+    assert decided["excluded"].items() <= said["excluded_models"].items()
 
 
 async def test_when_all_that_is_left_fails_nobody_else_is_asked(suite: Suite, upstream: Upstream) -> None:
