@@ -49,6 +49,7 @@ _TOKENS: Final = tuple(
     )
 )
 _PREFIXES: Final = tuple(mark for _, marks, _ in _TOKENS for mark in marks if mark[-1] in "-_")
+_BEFORE_SIGN: Final = frozenset(mark[-2] for mark in _PREFIXES)
 #: Signs that are looked at one by one.
 _FEW: Final = 100
 #: Not a secret but the place of one.
@@ -71,6 +72,8 @@ _NAMES: Final = {
     "api密钥": ("api密钥",),
     "apiキー": ("apiキー",),
 }  # fmt: skip
+#: Endings that are words of their own.
+_ALONE: Final = {"bearer ": b"bearer", "api": b"api"}
 #: From the end of a name to its value.
 _VALUE: Final = re.compile(
     r"(?:s|_?id|_secret)?[\"'`]?\s{0,3}"
@@ -132,7 +135,7 @@ def _has_prefix(text: str, sign: str) -> bool:
     at, tried = text.find(sign), 0
     while at >= 0:
         tried += 1
-        if tried > _FEW or text.endswith(_PREFIXES, 0, at + 1):
+        if tried > _FEW or (text[at - 1 : at] in _BEFORE_SIGN and text.endswith(_PREFIXES, 0, at + 1)):
             return True
         at = text.find(sign, at + 1)
     return False
@@ -153,7 +156,7 @@ def _places(lower: str, name: str, most: int) -> Iterator[int]:
 def _keys(seen: Text) -> Iterator[str]:
     lower = seen.lower
     for ending, names in _NAMES.items():
-        if not seen.foreign and max(ending) >= _FOREIGN:
+        if not seen.foreign and (max(ending) >= _FOREIGN or (ending in _ALONE and _ALONE[ending] not in seen.words)):
             continue
         for end in _places(lower, ending, _MOST_NAMES):
             if end < 0:
