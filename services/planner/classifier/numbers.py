@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _RUN: Final = re.compile(r"9+(?:[ ./()\-]{1,2}9+){0,40}")
 _TAIL: Final = re.compile(r"[A9]*")
 _GROUP: Final = re.compile(r"[A9]+")
+_FRACTION: Final = re.compile(r"9{1,3}\.9+A?9*")
 _PIECE: Final = re.compile(r"[^ ]+")
 _GAP: Final = re.compile(r"[^A9]+")
 #: Digits become 9, ASCII letters and the underscore A.
@@ -213,7 +214,7 @@ def find(seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Op
         if len(whole.shape) < _NAMELESS and not whole.shape.startswith(_IBAN):
             _opens(whole, named, found)
             continue
-        if _opens(whole, active, found):
+        if _opens(whole, active, found) or _FRACTION.fullmatch(whole.shape):
             continue
         done = 0
         for part in _parts(whole, active, found):

@@ -55,7 +55,7 @@ _FEW: Final = 100
 #: Not a secret but the place of one.
 _PLACEHOLDER: Final = re.compile(
     r"x{4}|\.{3}|\*{3}|your|example_|placeholder|<|\$\{?|\{\{|\{type|redacted|changeme|change_me|dummy|xxxx|environ|getenv|getpass"
-    r"|process\.env|secrets?\.|config\.|null$|none$|undefined$|true$|false$|string$|str$"
+    r"|^[a-z_]\w*(?:\.[a-z_]\w*)+$|process\.env|secrets?\.|config\.|null$|none$|undefined$|true$|false$|string$|str$"
 )
 #: The end of a name, and the names.
 _NAMES: Final = {
@@ -173,6 +173,8 @@ def _is_password(seen: Text, end: int, *, signed: bool) -> bool:
     if given := _SIGNED.match(seen.text, end):
         value = given[1].strip("\"'").rstrip(")]},")
         plain = value.isalpha() and value.islower() and len(value) < 12  # noqa: PLR2004 - a word of the language
+        if signed and not _STRONG.match(value):
+            return False
         return not _PLACEHOLDER.search(value.lower()) and not plain and not value.startswith(("(", "[", "{"))
     if signed:
         return False
