@@ -25,8 +25,9 @@ from chassis.config import Address, Settings, run_dir
 _ROOT: Final = Path(__file__).parents[2]
 #: What filters may hold back of one request beyond its body: frame headers, and what the transcoder adds.
 _BUFFER_MARGIN: Final = 64 << 10
-#: Seconds of a look-up: reading one row and checking a signature takes milliseconds.
+#: Seconds of a look-up: reading one row and checking a signature takes milliseconds, classifying a text not more.
 _PROOF_TIMEOUT_S: Final = 10.0
+_PLANNER_TIMEOUT_S: Final = 10.0
 #: Seconds, and share of the timeout, by which a service's deadline comes before the gateway's own.
 _MARGIN_S: Final = 0.5
 _MARGIN_SHARE: Final = 0.1
@@ -34,8 +35,8 @@ _MARGIN_SHARE: Final = 0.1
 _IDLE_MARGIN_S: Final = 5.0
 _BLOCK: Final = re.compile(r"^ *# if (\w+)\n(.*?)^ *# end\n", re.MULTILINE | re.DOTALL)
 _READY_S: Final = 1.0
-#: Executor and proof.
-_CLUSTERS: Final = 2
+#: Executor, planner and proof.
+_CLUSTERS: Final = 3
 _POLL_S: Final = 0.02
 
 
@@ -58,7 +59,7 @@ class GatewaySettings(Settings):
     host: str = "127.0.0.1"
     #: 0: the kernel picks one.
     port: Annotated[int, Field(ge=0, lt=1 << 16)] = 8080
-    #: Where the services listen; default their sockets in the run folder. No route leads to the planner yet.
+    #: Where the services listen; default their sockets in the run folder.
     executor: Address | None = None
     planner: Address | None = None
     proof: Address | None = None
@@ -129,12 +130,14 @@ def render(settings: GatewaySettings) -> str:
         OSError: one of the two can't be read.
     """
     executor = settings.executor or settings.socket("executor")
+    planner = settings.planner or settings.socket("planner")
     proof = settings.proof or settings.socket("proof")
     mutual_tls = bool(settings.tls_cert and settings.tls_key and settings.tls_ca)
     otlp = urlsplit(settings.otlp_traces_endpoint or settings.otlp_endpoint or "")
     conditions = {
         "tracing": bool(otlp.hostname),
         "executor_tls": mutual_tls and not executor.startswith("unix:"),
+        "planner_tls": mutual_tls and not planner.startswith("unix:"),
         "proof_tls": mutual_tls and not proof.startswith("unix:"),
     }
     values: dict[str, object] = {
@@ -155,8 +158,10 @@ def render(settings: GatewaySettings) -> str:
         "TLS_KEY": str(settings.tls_key),
         "TLS_CA": str(settings.tls_ca),
         **_timeouts("", settings.request_timeout_s),
+        **_timeouts("PLANNER_", min(settings.request_timeout_s, _PLANNER_TIMEOUT_S)),
         **_timeouts("PROOF_", min(settings.request_timeout_s, _PROOF_TIMEOUT_S)),
         **_cluster("EXECUTOR", executor),
+        **_cluster("PLANNER", planner),
         **_cluster("PROOF", proof),
     }
     text = (settings.gateway_dir / "envoy.yaml").read_text()
@@ -180,13 +185,13 @@ def command(config_path: Path, concurrency: int = 2) -> list[str]:
 
 
 async def is_ready(settings: GatewaySettings) -> bool:
-    """Tell whether a gateway answers and has found both services healthy; until then its answer to a request is 503."""
+    """Tell whether a gateway answers and has found all services healthy; until then its answer to a request is 503."""
     connector = aiohttp.UnixConnector(str(settings.admin_socket))
     try:
         async with (
             asyncio.timeout(_READY_S),
             aiohttp.ClientSession("http://admin", connector=connector) as admin,
-            admin.get("/stats?filter=^cluster.(executor|proof).membership_healthy$") as response,
+            admin.get("/stats?filter=^cluster.(executor|planner|proof).membership_healthy$") as response,
         ):
             counts = (await response.text()).split("\n")
     except (TimeoutError, aiohttp.ClientError):

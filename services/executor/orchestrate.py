@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from executor import transcript
+from executor.attestation import attest
 from executor.budget import Ledger
 from executor.reply import AllFailedError, BrokenOffError
 from executor.run import Run, Task
@@ -57,6 +58,8 @@ class Request:
     max_cost: int | None
     judge_model: str
     include_trace: bool
+    #: Compliance policy or name of a pack, as JSON has it and not read yet; None: there is none.
+    compliance: object = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,9 @@ async def execute(
     strategy = STRATEGIES.get(task.plan.strategy)
     if strategy is None:
         raise UnknownStrategyError
+    if task.plan.decision:
+        # Vectors are made by a model that no decision is about; under a policy answers are compared by their words.
+        edges = replace(edges, measure=None)
     run = Run(task, edges, Ledger(max_cost), edges.clock() if began is None else began, deadline, observer)
     with edges.spans.start(
         f"invoke_workflow prysm.{task.plan.strategy}",
@@ -229,7 +235,8 @@ class Orchestrator:
         signing = min(_KEEP_S, (deadline - began) * _KEEP_SHARE)
         outcome = await execute(task, request.max_cost, self._edges, deadline - signing, observer, began)
         nonce = self._chance.token_bytes(transcript.NONCE_BYTES)
-        written = transcript.write(request_id, request.messages, outcome.answer.text, outcome.stages, nonce)
+        attested = attest(plan.decision, outcome.stages, request_id)
+        written = transcript.write(request_id, request.messages, outcome.answer.text, outcome.stages, nonce, attested)
         with self._edges.spans.start("prysm.proof.sign", {}):
             signed = await self._notary.sign(request_id, created, outcome, written, min(_SIGN_S, deadline - clock()))
         return Result(request_id, created, request, outcome, written, signed, (clock() - began) * 1e3)

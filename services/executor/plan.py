@@ -53,3 +53,5 @@ class Plan:
     judges: tuple[Model, ...] = ()
     #: Task → who serves it, best value first; the plan's own task is always there. Only for decompose_and_route.
     routes: Mapping[str, tuple[Model, ...]] = field(default_factory=dict)
+    #: RFC 8785 form of the compliance decision that all of these models passed; empty: no policy holds.
+    decision: bytes = b""

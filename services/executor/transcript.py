@@ -19,6 +19,7 @@ from chassis import canonical
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from executor.attestation import Attestation
     from executor.chat import Message
     from executor.stages import Stage
 
@@ -48,6 +49,8 @@ class Transcript:
     nonce: bytes
     #: One per stage, in order.
     digests: tuple[Digests, ...]
+    #: Only under a compliance policy.
+    attested: Attestation | None = None
 
 
 def _messages(messages: Sequence[Message]) -> list[dict[str, str]]:
@@ -69,19 +72,27 @@ def _digests(nonce: bytes, stage: Stage) -> Digests:
 
 
 def write(
-    request_id: str, messages: Sequence[Message], answer: str, stages: Sequence[Stage], nonce: bytes
+    request_id: str,
+    messages: Sequence[Message],
+    answer: str,
+    stages: Sequence[Stage],
+    nonce: bytes,
+    attested: Attestation | None = None,
 ) -> Transcript:
-    """Write the transcript of a run.
+    """Write the transcript of a run; under a policy with the decision, from which the attestation can be recomputed.
 
     Raises:
         TranscriptError: a text has no canonical form.
     """
     try:
         digests = tuple(_digests(nonce, stage) for stage in stages)
-        text = canonical.dumps(_content(request_id, messages, answer, stages, nonce, digests))
+        content = _content(request_id, messages, answer, stages, nonce, digests)
+        if attested is not None:
+            content["compliance"] = {"decision": attested.decision, "attestation": attested.text}
+        text = canonical.dumps(content)
     except (UnicodeEncodeError, rfc8785.CanonicalizationError) as error:
         raise TranscriptError from error
-    return Transcript(text, hashlib.sha256(text).digest(), nonce, digests)
+    return Transcript(text, hashlib.sha256(text).digest(), nonce, digests, attested)
 
 
 def _content(

@@ -1,29 +1,58 @@
-"""`python -m planner`: reads the settings, loads the catalog, serves."""
+"""`python -m planner`: reads the settings, loads catalog and matrix, serves."""
 
 from __future__ import annotations
 
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
+from typing import Annotated
 
-from chassis import telemetry
-from chassis.config import Address, Settings, load
-from chassis.server import Server, run
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from chassis import identity, telemetry
+from chassis.config import Address, Settings, load, private_folder
+from chassis.server import Server, StartError, run
+from openprysm.compliance.v2 import compliance_pb2_grpc
 from openprysm.planner.v1 import planner_pb2_grpc
 from planner import catalog
+from planner.compliance import matrix
+from planner.compliance_service import PROTECTED, ComplianceServicer
+from planner.compliance_service import SERVICE as COMPLIANCE
 from planner.service import SERVICE, PlannerServicer
+
+
+def _split(value: object) -> object:
+    """Read `EU,CH`."""
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
 class PlannerSettings(Settings):
     """What the planner reads."""
 
     planner_listen: Address | None = None
+    #: Key digests and their pepper, see chassis.identity; default `keys.json` and `key-pepper` in the state folder.
+    keys_file: Path | None = None
+    key_pepper_file: Path | None = None
+    #: Where the operator's own models are, for compliance policies: whose law governs them, and where data stays.
+    local_jurisdiction: str | None = None
+    local_regions: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(())
 
 
 async def _main(settings: PlannerSettings) -> None:
+    state = private_folder(settings.state.absolute())
+    try:
+        pepper = identity.load_pepper(settings.key_pepper_file or state / "key-pepper")
+    except ValueError as error:
+        raise StartError(str(error)) from error
+    keys = identity.Keys(settings.keys_file or state / "keys.json", pepper)
     provider = telemetry.configure("planner", version("openprysm"))
-    server = Server("planner", settings.planner_listen or settings.socket("planner"), settings, provider)
-    planner_pb2_grpc.add_PlannerServiceServicer_to_server(PlannerServicer(catalog.load()), server.grpc)
-    await server.serve((SERVICE,))
+    address = settings.planner_listen or settings.socket("planner")
+    server = Server("planner", address, settings, provider, keys, PROTECTED)
+    models, known = catalog.load(), matrix.load().placed(settings.local_jurisdiction, settings.local_regions)
+    planner_pb2_grpc.add_PlannerServiceServicer_to_server(PlannerServicer(models, known), server.grpc)
+    compliance_pb2_grpc.add_ComplianceServiceServicer_to_server(ComplianceServicer(models, known), server.grpc)
+    await server.serve((SERVICE, COMPLIANCE))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,8 @@ class Request:
     local_models: tuple[str, ...]
     #: Failing now: planned only when nothing else is left.
     unhealthy: frozenset[str]
+    #: Ids that a compliance policy excludes: for this plan there are no such models.
+    barred: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,15 @@ def make_plan(request: Request, catalog: Catalog) -> Plan:
 
     Raises:
         PlanError: `invalid_request` for a prompt that no model can hold, `no_provider_available` when there is no
-            model at all.
+            model at all, `no_compliant_model` when all are barred.
     """
-    models = catalog.available(request.providers, request.local_models)
-    if not models:
+    available = catalog.available(request.providers, request.local_models)
+    if not available:
         raise PlanError("no_provider_available", "no provider is configured on the server")
+    # Before anything is scored, and the only place from which models come: all that a plan names are drawn from these.
+    models = [model for model in available if model.id not in request.barred]
+    if not models:
+        raise PlanError("no_compliant_model", "the policy leaves no model")
     policy = POLICIES[request.policy]
     seen = signals.detect(next(text for role, text in reversed(request.messages) if role == "user"))
     strategy, why = shapes.choose(request.policy, seen)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 
 from chassis import errors
+from chassis.interceptors import note
 from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
+from planner.compliance.officer import rule
+from planner.compliance_service import plain, read_policy
 from planner.plan import Plan, PlanError, Request, make_plan
 from planner.policies import MAX_K, POLICIES
 from planner.shapes import STRATEGIES
 
 if TYPE_CHECKING:
     from planner.catalog import Catalog, Model
+    from planner.compliance.decision import Decision
+    from planner.compliance.matrix import Matrix
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -68,7 +74,7 @@ def _model(model: Model, task: str) -> planner_pb2.Model:
     )
 
 
-def _plan(plan: Plan) -> planner_pb2.Plan:
+def _plan(plan: Plan, decision: Decision | None) -> planner_pb2.Plan:
     return planner_pb2.Plan(
         policy=plan.policy,
         strategy=plan.strategy,
@@ -86,19 +92,40 @@ def _plan(plan: Plan) -> planner_pb2.Plan:
             planner_pb2.Route(task=task, models=[_model(model, task) for model in models])
             for task, models in plan.routes
         ],
+        compliance_decision=decision.canonical() if decision else b"",
     )
 
 
 class PlannerServicer(planner_pb2_grpc.PlannerServiceServicer):
     """Plan for the executor and for internal callers."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, matrix: Matrix) -> None:
         self._catalog = catalog
+        self._matrix = matrix
 
     async def Plan(self, request: planner_pb2.PlanRequest, context: Context) -> planner_pb2.PlanResponse:  # noqa: ARG002, N802
-        """Plan."""
+        """Plan with the models that the policy leaves."""
+        asked = _request(request)
+        decision = self._decide(request, asked)
         try:
-            plan = make_plan(_request(request), self._catalog)
+            if decision is not None:
+                asked = replace(asked, barred=frozenset(decision.excluded))
+            plan = make_plan(asked, self._catalog)
         except PlanError as error:
-            raise errors.ServiceError(_CODES[error.reason], error.reason, error.message) from error
-        return planner_pb2.PlanResponse(plan=_plan(plan))
+            message = error.message
+            if decision is not None and error.reason == "no_compliant_model":
+                message = decision.refusal()
+            raise errors.ServiceError(_CODES[error.reason], error.reason, message) from error
+        return planner_pb2.PlanResponse(plan=_plan(plan, decision))
+
+    def _decide(self, message: planner_pb2.PlanRequest, request: Request) -> Decision | None:
+        """Hold what is available against the policy, on every message of the conversation; None: there is no policy."""
+        if not message.HasField("compliance"):
+            return None
+        policy = read_policy(plain(message.compliance), "compliance")
+        if not policy.active:
+            return None
+        models = self._catalog.available(request.providers, request.local_models)
+        decision = rule(policy, (text for _, text in request.messages), models, self._matrix).decision
+        note(detected=list(decision.detected), allowed=len(decision.allowed), excluded_by=dict(decision.by_rule))
+        return decision

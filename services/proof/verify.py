@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import rfc8785
 
-from proof import dsse, keys, merkle, statement
+from proof import attested, dsse, keys, merkle, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,8 @@ def verify(  # noqa: C901 - one long check, numbered as its docstring says
     2. The signature over the PAE is the given key's.
     3. The payload is an in-toto Statement about an openprysm run, in its canonical form (RFC 8785).
     4. The call records add up to the Merkle root over them (RFC 6962), and to the totals of calls and tokens.
-    5. The transcript is what the statement speaks of, and of the same request; left out without a transcript.
+    5. The transcript is what the statement speaks of, and of the same request; under a compliance policy its
+       attestation fits, and no model was called that was not allowed. Left out without a transcript.
 
     Args:
         proof: the bundle, or the answer of `GET /v1/proof/{id}` around it, as JSON was read; whatever it is.
@@ -92,8 +93,9 @@ def verify(  # noqa: C901 - one long check, numbered as its docstring says
     def subject() -> None:
         (named,) = read["statement"]["subject"]
         _require(hashlib.sha256(transcript or b"").hexdigest() == named["digest"]["sha256"], "another transcript")
-        spoken = json.loads(transcript or b"")["request_id"]
-        _require(spoken == read["statement"]["predicate"]["request_id"], "the transcript is of another request")
+        spoken, predicate = json.loads(transcript or b""), read["statement"]["predicate"]
+        _require(spoken["request_id"] == predicate["request_id"], "the transcript is of another request")
+        _require(attested.holds(predicate, spoken), "the compliance attestation does not fit the calls")
 
     steps: list[tuple[str, Callable[[], None]]] = [
         ("bundle: one DSSE envelope, one signature", parse),

@@ -1,4 +1,5 @@
-"""What planning takes: prints a JSON line for each prompt, the median milliseconds of make_plan by policy.
+"""What planning takes: prints a JSON line for each prompt, the median milliseconds of make_plan by policy, and with a
+compliance policy, classification included.
 
 Run it with the suite's interpreter: `python tests/bench/planning_time.py`. All hosted providers and four models of the
 operator's own are on offer, so that every shape has its full choice.
@@ -9,15 +10,24 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from dataclasses import replace
 from itertools import cycle, islice
 
 from planner import catalog
+from planner.compliance import matrix
+from planner.compliance.officer import rule
+from planner.compliance.policy import parse
 from planner.plan import Request, make_plan
 from planner.policies import POLICIES
 
 _TIMES = 300
 _PROVIDERS = frozenset({"openai", "anthropic", "google", "mistral", "deepseek", "xai"})
 _LOCAL = ("qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b", "smollm2-135m", "mine")
+_RULES = {
+    "jurisdiction": ["EU", "US"],
+    "frameworks": ["GDPR"],
+    "block_data_classes": ["PII", "PHI", "FINANCIAL", "SECRETS"],
+}
 _PROSE = """
 The model of a language and how people use tools to build systems that work well with others in many places, while time
 goes by quickly every day for some reason (nobody can say why). Prices rose by 5% in 2019; rents did not. And then they
@@ -40,9 +50,21 @@ def _median(request: Request, models: catalog.Catalog) -> float:
     return round(statistics.median(spent) * 1e3, 3)
 
 
+def _median_under_policy(request: Request, models: catalog.Catalog, known: matrix.Matrix) -> float:
+    spent = []
+    available = models.available(request.providers, request.local_models)
+    for _ in range(_TIMES):
+        began = time.perf_counter()
+        decision = rule(parse(_RULES), (text for _, text in request.messages), available, known).decision
+        make_plan(replace(request, barred=frozenset(decision.excluded)), models)
+        decision.canonical()
+        spent.append(time.perf_counter() - began)
+    return round(statistics.median(spent) * 1e3, 3)
+
+
 def main() -> None:
     """Measure and print."""
-    models = catalog.load()
+    models, known = catalog.load(), matrix.load()
     prompts = {
         "12 words": "Explain how a small town can keep its young people from leaving",
         "400 words": _prose(400),
@@ -56,6 +78,9 @@ def main() -> None:
         for policy in POLICIES:
             request = Request((("user", text),), policy, None, None, 1024, None, "", _PROVIDERS, _LOCAL, frozenset())
             figures[f"{policy}: {make_plan(request, models).strategy}"] = _median(request, models)
+        figures["balanced, with a compliance policy"] = _median_under_policy(
+            replace(request, policy="balanced"), models, known
+        )
         print(json.dumps({"prompt": name, "milliseconds": figures}))
 
 

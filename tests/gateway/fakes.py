@@ -13,6 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from chassis.errors import ServiceError, trailing_metadata
+from openprysm.compliance.v2 import compliance_pb2
 from openprysm.orchestration.v2 import orchestration_pb2
 from openprysm.proof.v2 import proof_pb2
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SERVICES = {
     "executor": tuple(orchestration_pb2.DESCRIPTOR.services_by_name.values()),
+    "planner": (compliance_pb2.DESCRIPTOR.services_by_name["ComplianceService"],),
     "proof": (proof_pb2.DESCRIPTOR.services_by_name["ProofService"],),
 }
 

@@ -69,6 +69,7 @@ class Stack:
         self.settings = settings
         self.folder = folder
         self.executor = Fake("executor", folder)
+        self.planner = Fake("planner", folder)
         self.proof = Fake("proof", folder)
         #: The access log.
         self.log: list[dict[str, Any]] = []
@@ -77,12 +78,13 @@ class Stack:
 
     def reset(self) -> None:
         self.executor.reset()
+        self.planner.reset()
         self.proof.reset()
 
     @property
     def untouched(self) -> bool:
         """No service has seen anything."""
-        return self.executor.calls == self.proof.calls == []
+        return self.executor.calls == self.planner.calls == self.proof.calls == []
 
     async def admin(self, path: str) -> str:
         connector = aiohttp.UnixConnector(str(self.settings.admin_socket))
@@ -124,8 +126,8 @@ class Stack:
                 await asyncio.sleep(0.01)
 
     async def healthy(self) -> bool:
-        """Envoy sends requests to both services."""
-        return [await self.stat(f"cluster.{name}.membership_healthy") for name in SERVICES] == [1, 1]
+        """Envoy sends requests to all services."""
+        return [await self.stat(f"cluster.{name}.membership_healthy") for name in SERVICES] == [1, 1, 1]
 
     async def logged(self, reply: Reply) -> dict[str, Any]:
         """Return the access log's line about a response."""
@@ -189,7 +191,7 @@ async def run_stack(
         folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="gw")))
         defaults: dict[str, Any] = {"port": 0, "run": folder}
         stack = Stack(GatewaySettings(**defaults | settings), folder)
-        parts = [stack.executor.serve(), stack.proof.serve(), stack.run(patch, healthy=not late)]
+        parts = [stack.executor.serve(), stack.planner.serve(), stack.proof.serve(), stack.run(patch, healthy=not late)]
         for part in reversed(parts) if late else parts:
             await exits.enter_async_context(part)
         yield stack

@@ -170,9 +170,12 @@ async def _run_with_tls(
     stack = Stack(GatewaySettings(run=folder), folder)
     async with (
         stack.executor.serve("127.0.0.1:0", credentials) as executor,
+        stack.planner.serve("127.0.0.1:0", credentials) as planner,
         stack.proof.serve("127.0.0.1:0", credentials) as proof,
     ):
-        addresses: dict[str, Any] = {"executor": f"{host}:{executor}", "proof": f"{host}:{proof}"}
+        addresses: dict[str, Any] = {
+            "executor": f"{host}:{executor}", "planner": f"{host}:{planner}", "proof": f"{host}:{proof}",
+        }  # fmt: skip
         stack.settings = GatewaySettings(port=0, run=folder, **addresses, **tls)
         async with stack.run(as_it_is, healthy=healthy):
             await check(stack)

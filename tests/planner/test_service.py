@@ -19,6 +19,7 @@ from chassis.telemetry import Spans
 from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
 from planner import catalog
 from planner.catalog import TASKS
+from planner.compliance import matrix
 from planner.service import SERVICE, PlannerServicer
 
 from .requests import OPEN, PICO
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def stub() -> AsyncIterator[planner_pb2_grpc.PlannerServiceStub]:
     """Return a stub of a planner that serves the shipped catalog."""
     server = grpc.aio.server(interceptors=[RpcInterceptor(Spans(TracerProvider(shutdown_on_exit=False)))])
-    planner_pb2_grpc.add_PlannerServiceServicer_to_server(PlannerServicer(catalog.load()), server)
+    planner_pb2_grpc.add_PlannerServiceServicer_to_server(PlannerServicer(catalog.load(), matrix.load()), server)
     with tempfile.TemporaryDirectory(prefix="pl") as folder:
         server.add_insecure_port(f"unix:{folder}/s")
         await server.start()

@@ -6,6 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
+from google.protobuf import json_format
+
 from chassis import errors
 from executor.chat import Message
 from executor.orchestrate import Request
@@ -103,13 +105,18 @@ def read_messages(messages: Iterable[pb.Message]) -> tuple[Message, ...]:
 
 def _refuse_unserved(request: pb.OrchestrateRequest) -> None:
     """Refuse what the contract has and this version does not do yet: ignoring it would break a promise in silence."""
-    given = {
-        "compliance": request.HasField("compliance") and request.compliance.WhichOneof("kind") != "null_value",
-        "brain_config": request.HasField("brain_config") and request.brain_config.WhichOneof("kind") != "null_value",
-    }
-    for field, present in given.items():
-        if present:
-            raise errors.invalid_request(field, "is not supported by this version; leave it out")
+    if request.HasField("brain_config") and request.brain_config.WhichOneof("kind") != "null_value":
+        raise errors.invalid_request("brain_config", "is not supported by this version; leave it out")
+
+
+def _compliance(request: pb.OrchestrateRequest) -> object:
+    """Return the policy as JSON has it; it is the planner who reads it, strictly."""
+    if not request.HasField("compliance"):
+        return None
+    try:
+        return json_format.MessageToDict(request.compliance)
+    except (json_format.Error, ValueError, RecursionError) as error:
+        raise errors.invalid_request("compliance", "must be a policy object or the name of a pack") from error
 
 
 def read_max_tokens(request: _Sampled) -> int:
@@ -148,6 +155,7 @@ def read_request(request: pb.OrchestrateRequest) -> Request:
         max_cost=max_cost,
         judge_model=request.judge_model,
         include_trace=request.include_trace if request.HasField("include_trace") else True,
+        compliance=_compliance(request),
     )
 
 
@@ -212,4 +220,5 @@ def read_plan(plan: planner_pb2.Plan) -> Plan:
         fallbacks=tuple(_read_model(model) for model in plan.fallbacks),
         judges=tuple(_read_model(model) for model in plan.judges),
         routes={route.task: tuple(_read_model(model) for model in route.models) for route in plan.routes},
+        decision=plan.compliance_decision,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from google.protobuf import json_format, struct_pb2
 
 from openprysm.executor.v1 import executor_pb2
 from openprysm.orchestration.v2 import orchestration_pb2 as pb
@@ -21,6 +23,9 @@ _PICO: Final = 10**12
 
 def plan_request(request: Request, offer: Offer) -> planner_pb2.PlanRequest:
     """Return what the planner is asked."""
+    policy = None
+    if request.compliance is not None:
+        policy = json_format.ParseDict(cast("dict[str, Any]", request.compliance), struct_pb2.Value())
     return planner_pb2.PlanRequest(
         messages=[planner_pb2.PlanMessage(role=message.role, text=message.text) for message in request.messages],
         policy=request.policy,
@@ -32,6 +37,7 @@ def plan_request(request: Request, offer: Offer) -> planner_pb2.PlanRequest:
         providers=offer.providers,
         local_models=offer.local_models,
         unhealthy_models=offer.unhealthy,
+        compliance=policy,
     )
 
 
@@ -190,10 +196,21 @@ def response(result: Result, trace_id: str) -> pb.OrchestrateResponse:
             trace_id=trace_id,
         ),
     )
+    if (attested := result.transcript.attested) is not None:
+        message.prysm.compliance.update(attested.decision)
+        message.prysm.proof.compliance.attestation = attested.text
     if result.request.include_trace:
         message.prysm.stages.extend([_stage_object(stage) for stage in outcome.stages])
         message.prysm.proof.bundle.update(json.loads(signed.bundle))
     return message
+
+
+def _compliance_record(written: Transcript) -> proof_pb2.ComplianceRecord | None:
+    if (attested := written.attested) is None:
+        return None
+    return proof_pb2.ComplianceRecord(
+        decision_sha256=attested.sha256, attestation=attested.text, matrix_version=attested.matrix_version
+    )
 
 
 def sign_request(
@@ -232,6 +249,7 @@ def sign_request(
             for item in outcome.degradations
         ],
         transcript_sha256=written.sha256,
+        compliance=_compliance_record(written),
         trace_id=trace_id,
         software_version=software_version,
         cost_estimated=outcome.totals.estimated,

@@ -89,6 +89,11 @@ def test_null_is_like_a_field_that_is_absent(field: str) -> None:
     assert read(**{field: None}) == read()
 
 
+@pytest.mark.parametrize("policy", ["GDPR", {}, {"jurisdiction": ["EU"], "nonsense": None}, False, [1.5]], ids=str)
+def test_a_policy_is_passed_on_as_it_is_for_the_planner_to_read(policy: Any) -> None:
+    assert read(compliance=policy).compliance == policy
+
+
 def test_unknown_fields_are_ignored() -> None:
     assert read(model="gpt", api_base="http://169.254.169.254/", api_key="x", top_p=0.1) == read()
 
@@ -124,9 +129,6 @@ def test_false_and_empty_say_nothing() -> None:
         ({"max_cost_usd": "NaN"}, "max_cost_usd", "greater than 0"),
         ({"max_cost_usd": "Infinity"}, "max_cost_usd", "greater than 0"),
         ({"max_cost_usd": 1e300}, "max_cost_usd", "at most"),
-        ({"compliance": "GDPR"}, "compliance", "leave it out"),
-        ({"compliance": {}}, "compliance", "leave it out"),
-        ({"compliance": False}, "compliance", "leave it out"),
         ({"brain_config": {"rules": []}}, "brain_config", "leave it out"),
     ],
     ids=str,

@@ -128,7 +128,7 @@ Global___CompliancePolicy: _TypeAlias = CompliancePolicy  # noqa: Y015
 
 @_typing.final
 class PreviewResponse(_message.Message):
-    """Set by the planner."""
+    """Set by the planner. It decides over the whole catalog; an orchestration over the part of it that is configured."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -243,7 +243,9 @@ Global___PreviewResponse: _TypeAlias = PreviewResponse  # noqa: Y015
 
 @_typing.final
 class CompliancePremium(_message.Message):
-    """What the policy costs: cheapest compliant against cheapest of all, USD per million tokens."""
+    """What the policy costs by list prices: cheapest compliant against cheapest of all, USD per million tokens of which half
+    are read and half are written. The operator's own models have no price, so they count only where nothing else is left.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

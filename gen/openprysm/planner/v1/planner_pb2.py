@@ -22,27 +22,28 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"openprysm/planner/v1/planner.proto\x12\x14openprysm.planner.v1\"\x9c\x02\n\x0bPlanRequest\x12\x33\n\x08messages\x18\x01 \x03(\x0b\x32!.openprysm.planner.v1.PlanMessage\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x10\n\x08strategy\x18\x03 \x01(\t\x12\x0e\n\x01k\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nmax_tokens\x18\x05 \x01(\x05\x12\x1e\n\x11max_cost_pico_usd\x18\x06 \x01(\x04H\x01\x88\x01\x01\x12\x13\n\x0bjudge_model\x18\x07 \x01(\t\x12\x11\n\tproviders\x18\x08 \x03(\t\x12\x14\n\x0clocal_models\x18\t \x03(\t\x12\x18\n\x10unhealthy_models\x18\n \x03(\tB\x04\n\x02_kB\x14\n\x12_max_cost_pico_usd\")\n\x0bPlanMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"8\n\x0cPlanResponse\x12(\n\x04plan\x18\x01 \x01(\x0b\x32\x1a.openprysm.planner.v1.Plan\"\xfa\x02\n\x04Plan\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x10\n\x08strategy\x18\x02 \x01(\t\x12\x0e\n\x06\x66orced\x18\x03 \x01(\x08\x12\x11\n\trationale\x18\x04 \x01(\t\x12\x0c\n\x04task\x18\x05 \x01(\t\x12\x0f\n\x07signals\x18\x06 \x03(\t\x12\x16\n\x0e\x63onfidence_bar\x18\x07 \x01(\x01\x12\t\n\x01k\x18\x08 \x01(\x05\x12.\n\tproposers\x18\t \x03(\x0b\x32\x1b.openprysm.planner.v1.Model\x12\x31\n\x0csynthesizers\x18\n \x03(\x0b\x32\x1b.openprysm.planner.v1.Model\x12.\n\tfallbacks\x18\x0b \x03(\x0b\x32\x1b.openprysm.planner.v1.Model\x12+\n\x06judges\x18\x0c \x03(\x0b\x32\x1b.openprysm.planner.v1.Model\x12+\n\x06routes\x18\r \x03(\x0b\x32\x1b.openprysm.planner.v1.Route\"B\n\x05Route\x12\x0c\n\x04task\x18\x01 \x01(\t\x12+\n\x06models\x18\x02 \x03(\x0b\x32\x1b.openprysm.planner.v1.Model\"\x91\x02\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x15\n\rupstream_name\x18\x03 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x04 \x01(\t\x12\x16\n\x0e\x63ontext_window\x18\x05 \x01(\x05\x12%\n\x18input_pico_usd_per_token\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12&\n\x19output_pico_usd_per_token\x18\x07 \x01(\x04H\x01\x88\x01\x01\x12\x0f\n\x07quality\x18\x08 \x01(\x01\x12\x10\n\x08logprobs\x18\t \x01(\x08\x42\x1b\n\x19_input_pico_usd_per_tokenB\x1c\n\x1a_output_pico_usd_per_token2_\n\x0ePlannerService\x12M\n\x04Plan\x12!.openprysm.planner.v1.PlanRequest\x1a\".openprysm.planner.v1.PlanResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"openprysm/planner/v1/planner.proto\x12\x14openprysm.planner.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xc8\x02\n\x0bPlanRequest\x12\x33\n\x08messages\x18\x01 \x03(\x0b\x32!.openprysm.planner.v1.PlanMessage\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x10\n\x08strategy\x18\x03 \x01(\t\x12\x0e\n\x01k\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nmax_tokens\x18\x05 \x01(\x05\x12\x1e\n\x11max_cost_pico_usd\x18\x06 \x01(\x04H\x01\x88\x01\x01\x12\x13\n\x0bjudge_model\x18\x07 \x01(\t\x12\x11\n\tproviders\x18\x08 \x03(\t\x12\x14\n\x0clocal_models\x18\t \x03(\t\x12\x18\n\x10unhealthy_models\x18\n \x03(\t\x12*\n\ncompliance\x18\x0b \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\n\x02_kB\x14\n\x12_max_cost_pico_usd\")\n\x0bPlanMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"8\n\x0cPlanResponse\x12(\n\x04plan\x18\x01 \x01(\x0b\x32\x1a.openprysm.planner.v1.Plan\"\x97\x03\n\x04Plan\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x10\n\x08strategy\x18\x02 \x01(\t\x12\x0e\n\x06\x66orced\x18\x03 \x01(\x08\x12\x11\n\trationale\x18\x04 \x01(\t\x12\x0c\n\x04task\x18\x05 \x01(\t\x12\x0f\n\x07signals\x18\x06 \x03(\t\x12\x16\n\x0e\x63onfidence_bar\x18\x07 \x01(\x01\x12\t\n\x01k\x18\x08 \x01(\x05\x12.\n\tproposers\x18\t \x03(\x0b\x32\x1b.openprysm.planner.v1.Model\x12\x31\n\x0csynthesizers\x18\n \x03(\x0b\x32\x1b.openprysm.planner.v1.Model\x12.\n\tfallbacks\x18\x0b \x03(\x0b\x32\x1b.openprysm.planner.v1.Model\x12+\n\x06judges\x18\x0c \x03(\x0b\x32\x1b.openprysm.planner.v1.Model\x12+\n\x06routes\x18\r \x03(\x0b\x32\x1b.openprysm.planner.v1.Route\x12\x1b\n\x13\x63ompliance_decision\x18\x0e \x01(\x0c\"B\n\x05Route\x12\x0c\n\x04task\x18\x01 \x01(\t\x12+\n\x06models\x18\x02 \x03(\x0b\x32\x1b.openprysm.planner.v1.Model\"\x91\x02\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x15\n\rupstream_name\x18\x03 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x04 \x01(\t\x12\x16\n\x0e\x63ontext_window\x18\x05 \x01(\x05\x12%\n\x18input_pico_usd_per_token\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12&\n\x19output_pico_usd_per_token\x18\x07 \x01(\x04H\x01\x88\x01\x01\x12\x0f\n\x07quality\x18\x08 \x01(\x01\x12\x10\n\x08logprobs\x18\t \x01(\x08\x42\x1b\n\x19_input_pico_usd_per_tokenB\x1c\n\x1a_output_pico_usd_per_token2_\n\x0ePlannerService\x12M\n\x04Plan\x12!.openprysm.planner.v1.PlanRequest\x1a\".openprysm.planner.v1.PlanResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'openprysm.planner.v1.planner_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLANREQUEST']._serialized_start=61
-  _globals['_PLANREQUEST']._serialized_end=345
-  _globals['_PLANMESSAGE']._serialized_start=347
-  _globals['_PLANMESSAGE']._serialized_end=388
-  _globals['_PLANRESPONSE']._serialized_start=390
-  _globals['_PLANRESPONSE']._serialized_end=446
-  _globals['_PLAN']._serialized_start=449
-  _globals['_PLAN']._serialized_end=827
-  _globals['_ROUTE']._serialized_start=829
-  _globals['_ROUTE']._serialized_end=895
-  _globals['_MODEL']._serialized_start=898
-  _globals['_MODEL']._serialized_end=1171
-  _globals['_PLANNERSERVICE']._serialized_start=1173
-  _globals['_PLANNERSERVICE']._serialized_end=1268
+  _globals['_PLANREQUEST']._serialized_start=91
+  _globals['_PLANREQUEST']._serialized_end=419
+  _globals['_PLANMESSAGE']._serialized_start=421
+  _globals['_PLANMESSAGE']._serialized_end=462
+  _globals['_PLANRESPONSE']._serialized_start=464
+  _globals['_PLANRESPONSE']._serialized_end=520
+  _globals['_PLAN']._serialized_start=523
+  _globals['_PLAN']._serialized_end=930
+  _globals['_ROUTE']._serialized_start=932
+  _globals['_ROUTE']._serialized_end=998
+  _globals['_MODEL']._serialized_start=1001
+  _globals['_MODEL']._serialized_end=1274
+  _globals['_PLANNERSERVICE']._serialized_start=1276
+  _globals['_PLANNERSERVICE']._serialized_end=1371
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ Internal: from a conversation and a policy to a plan. Stateless and deterministi
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -34,6 +35,7 @@ class PlanRequest(_message.Message):
     PROVIDERS_FIELD_NUMBER: _builtins.int
     LOCAL_MODELS_FIELD_NUMBER: _builtins.int
     UNHEALTHY_MODELS_FIELD_NUMBER: _builtins.int
+    COMPLIANCE_FIELD_NUMBER: _builtins.int
     policy: _builtins.str
     """`efficiency`, `balanced` or `depth`."""
     strategy: _builtins.str
@@ -62,6 +64,10 @@ class PlanRequest(_message.Message):
     def unhealthy_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Catalog ids that are failing now: they are planned only when nothing else is left."""
 
+    @_builtins.property
+    def compliance(self) -> _struct_pb2.Value:
+        """A compliance policy object, or the name of a pack, as the client gave it. Absent, null and empty: no policy."""
+
     def __init__(
         self,
         *,
@@ -75,10 +81,11 @@ class PlanRequest(_message.Message):
         providers: _abc.Iterable[_builtins.str] | None = ...,
         local_models: _abc.Iterable[_builtins.str] | None = ...,
         unhealthy_models: _abc.Iterable[_builtins.str] | None = ...,
+        compliance: _struct_pb2.Value | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_max_cost_pico_usd", b"_max_cost_pico_usd", "k", b"k", "max_cost_pico_usd", b"max_cost_pico_usd"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_max_cost_pico_usd", b"_max_cost_pico_usd", "compliance", b"compliance", "k", b"k", "max_cost_pico_usd", b"max_cost_pico_usd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_max_cost_pico_usd", b"_max_cost_pico_usd", "judge_model", b"judge_model", "k", b"k", "local_models", b"local_models", "max_cost_pico_usd", b"max_cost_pico_usd", "max_tokens", b"max_tokens", "messages", b"messages", "policy", b"policy", "providers", b"providers", "strategy", b"strategy", "unhealthy_models", b"unhealthy_models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_max_cost_pico_usd", b"_max_cost_pico_usd", "compliance", b"compliance", "judge_model", b"judge_model", "k", b"k", "local_models", b"local_models", "max_cost_pico_usd", b"max_cost_pico_usd", "max_tokens", b"max_tokens", "messages", b"messages", "policy", b"policy", "providers", b"providers", "strategy", b"strategy", "unhealthy_models", b"unhealthy_models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__k: _TypeAlias = _typing.Literal["k"]  # noqa: Y015
     _WhichOneofArgType__k: _TypeAlias = _typing.Literal["_k", b"_k"]  # noqa: Y015
@@ -152,6 +159,7 @@ class Plan(_message.Message):
     FALLBACKS_FIELD_NUMBER: _builtins.int
     JUDGES_FIELD_NUMBER: _builtins.int
     ROUTES_FIELD_NUMBER: _builtins.int
+    COMPLIANCE_DECISION_FIELD_NUMBER: _builtins.int
     policy: _builtins.str
     strategy: _builtins.str
     forced: _builtins.bool
@@ -164,6 +172,8 @@ class Plan(_message.Message):
     """0..1: what an answer must reach under this policy."""
     k: _builtins.int
     """1..8."""
+    compliance_decision: _builtins.bytes
+    """RFC 8785 form of the compliance decision, whose models all others of this plan are drawn from. Empty: no policy."""
     @_builtins.property
     def signals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the signals that fired, in a fixed order."""
@@ -206,10 +216,11 @@ class Plan(_message.Message):
         fallbacks: _abc.Iterable[Global___Model] | None = ...,
         judges: _abc.Iterable[Global___Model] | None = ...,
         routes: _abc.Iterable[Global___Route] | None = ...,
+        compliance_decision: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence_bar", b"confidence_bar", "fallbacks", b"fallbacks", "forced", b"forced", "judges", b"judges", "k", b"k", "policy", b"policy", "proposers", b"proposers", "rationale", b"rationale", "routes", b"routes", "signals", b"signals", "strategy", b"strategy", "synthesizers", b"synthesizers", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compliance_decision", b"compliance_decision", "confidence_bar", b"confidence_bar", "fallbacks", b"fallbacks", "forced", b"forced", "judges", b"judges", "k", b"k", "policy", b"policy", "proposers", b"proposers", "rationale", b"rationale", "routes", b"routes", "signals", b"signals", "strategy", b"strategy", "synthesizers", b"synthesizers", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

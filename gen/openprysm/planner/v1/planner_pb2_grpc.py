@@ -47,8 +47,8 @@ class PlannerServiceServicer:
     """
 
     def Plan(self, request, context):
-        """Errors by ErrorInfo.reason: invalid_request (a strategy that is not available), no_provider_available,
-        no_compliant_model.
+        """Errors by ErrorInfo.reason: invalid_request (a strategy that is not available, a policy that can't be read),
+        no_provider_available, no_compliant_model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

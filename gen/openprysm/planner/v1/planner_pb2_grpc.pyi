@@ -17,8 +17,8 @@ class PlannerServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Plan: _aio.UnaryUnaryMultiCallable[_planner_pb2.PlanRequest, _planner_pb2.PlanResponse]
-    """Errors by ErrorInfo.reason: invalid_request (a strategy that is not available), no_provider_available,
-    no_compliant_model.
+    """Errors by ErrorInfo.reason: invalid_request (a strategy that is not available, a policy that can't be read),
+    no_provider_available, no_compliant_model.
     """
 
 class PlannerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -30,8 +30,8 @@ class PlannerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _planner_pb2.PlanRequest,
         context: _aio.ServicerContext[_planner_pb2.PlanRequest, _abc.Awaitable[_planner_pb2.PlanResponse]],
     ) -> _abc.Awaitable[_planner_pb2.PlanResponse]:
-        """Errors by ErrorInfo.reason: invalid_request (a strategy that is not available), no_provider_available,
-        no_compliant_model.
+        """Errors by ErrorInfo.reason: invalid_request (a strategy that is not available, a policy that can't be read),
+        no_provider_available, no_compliant_model.
         """
 
 def add_PlannerServiceServicer_to_server(servicer: PlannerServiceServicer, server: _aio.Server) -> None: ...

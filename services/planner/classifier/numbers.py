@@ -1,0 +1,224 @@
+"""Numbers in a text, told apart by their shape: `123-45-6789` has the shape `999-99-9999`, `C4` has `A9`.
+
+One scan finds every run of digits with what is joined to it; a look-up by shape, then key words beside it and a check
+sum, say what it is. The work is bounded: a text with more numbers than are looked at counts as holding what was still
+looked for, since it can't be ruled out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from planner.classifier.text import Text
+    from planner.classifier.words import Words
+
+#: A run of digits, single or in groups with up to two separators between them; of more groups the rest is another run.
+_RUN: Final = re.compile(r"9+(?:[ ./()\-]{1,2}9+){0,40}")
+_TAIL: Final = re.compile(r"[A9]*")
+_GROUP: Final = re.compile(r"[A9]+")
+_FRACTION: Final = re.compile(r"9{1,3}\.9+A?9*")
+_PIECE: Final = re.compile(r"[^ ]+")
+_GAP: Final = re.compile(r"[^A9]+")
+#: Digits become 9, ASCII letters and the underscore A.
+_SHAPE: Final = bytes.maketrans(
+    b"012345678ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_", b"9" * 9 + b"A" * (26 + 26 + 1)
+)
+_JOINED: Final = ("A", "9")
+_HEAD: Final = 24
+#: How an IBAN begins whose next group has letters, too.
+_IBAN: Final = "AA99"
+#: A shorter candidate is nothing: the shortest are a code of ICD-10 and a number of three digits.
+_SHORTEST: Final = 3
+#: A shorter one is nothing without a word beside it that says what it is.
+_NAMELESS: Final = 7
+#: A candidate up to this long is one look-up.
+_ALONE: Final = 8
+#: Groups that a known number has at most.
+_GROUPS: Final = 7
+#: What one text may cost: a run of digits counts one, and so much more for each group of it that is looked at.
+EFFORT: Final = 64_000
+_EACH: Final = 8
+#: No rule is about a longer one.
+_LONGEST: Final = 96
+_BEFORE: Final = 48
+_AFTER: Final = 20
+
+
+class Candidate(NamedTuple):
+    """A run of digits with the letters joined to it, or some neighbouring groups of it."""
+
+    seen: Text
+    start: int
+    end: int
+    shape: str
+
+    @property
+    def raw(self) -> str:
+        """As it stands in the text."""
+        return self.seen.text[self.start : self.end]
+
+    @property
+    def digits(self) -> int:
+        """How many digits it has."""
+        return self.shape.count("9")
+
+    def before(self, size: int = _BEFORE) -> str:
+        """Return what stands before it, in lower case."""
+        return self.seen.before(self.start, size)
+
+    def context(self, size: int = _BEFORE, ahead: int = _AFTER) -> str:
+        """Return it with what stands around it, in lower case."""
+        return self.seen.around(self.start, self.end, size, ahead)
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """A number that has one of a few shapes."""
+
+    kind: str
+    shapes: tuple[str, ...]
+    #: Looks at the candidate's check digits.
+    valid: Callable[[Candidate], bool]
+    #: One of them must stand nearby; None: shape and check are enough, unless it is called something else.
+    words: Words | None = None
+    #: Its check is so strong that it does not matter what it is called.
+    sure: bool = False
+
+
+@dataclass(frozen=True)
+class Open:
+    """A number of no fixed shape; it is looked for only in texts that hold one of its words."""
+
+    kind: str
+    holds: Callable[[Candidate], bool]
+    #: None: looked for in all texts.
+    words: Words | None
+    #: What it holds is nothing else besides, whatever its groups look like.
+    whole: bool = False
+
+
+def _runs(shapes: str) -> Iterator[tuple[int, int]]:
+    """Yield every run with the letters, digits and underscores joined to it, as start and end."""
+    at = shapes.find("9")
+    while at >= 0:
+        run = _RUN.match(shapes, at)
+        end = run.end() if run else at + 1
+        if shapes.startswith(_JOINED, end) and (tail := _TAIL.match(shapes, end)):
+            end = tail.end()
+        start, floor = at, max(0, at - _HEAD)
+        while start > floor and shapes[start - 1] in _JOINED:
+            start -= 1
+        yield start, end
+        at = shapes.find("9", end)
+
+
+def _candidates(seen: Text, shapes: str, shortest: int) -> list[Candidate] | None:
+    """Return all candidates that are long enough, or begin like an IBAN.
+
+    None: they are so many that not all can be looked at, and none can be ruled out.
+    """
+    found: list[Candidate] = []
+    left = EFFORT
+    for start, end in _runs(shapes):
+        left -= 1
+        if end - start >= shortest or shapes.startswith(_IBAN, start):
+            shape = shapes[start:end]
+            left -= _EACH * (1 + len(_GAP.findall(shape)) if end - start > _ALONE else 1)
+            found.append(Candidate(seen, start, end, shape))
+        if left < 0:
+            return None
+    return found
+
+
+def _parts(whole: Candidate, rules: Sequence[Open], found: set[str]) -> Iterator[Candidate]:
+    """Yield a candidate, or neighbouring groups of it, the longest first, once its pieces are held against rules."""
+    if whole.shape.isalnum():
+        yield whole
+        return
+    if " " in whole.shape:
+        for piece in _pieces(whole):
+            _opens(piece, rules, found)
+    groups = [group.span() for group in _GROUP.finditer(whole.shape)]
+    for first, (begin, _) in enumerate(groups):
+        for last in range(min(first + _GROUPS, len(groups)) - 1, first - 1, -1):
+            end = groups[last][1]
+            yield Candidate(whole.seen, whole.start + begin, whole.start + end, whole.shape[begin:end])
+
+
+def _pieces(whole: Candidate) -> Iterator[Candidate]:
+    """Yield what stands between the spaces of a candidate."""
+    for piece in _PIECE.finditer(whole.shape):
+        start, end = piece.span()
+        yield Candidate(whole.seen, whole.start + start, whole.start + end, piece.group())
+
+
+def _opens(whole: Candidate, rules: Iterable[Open], found: set[str]) -> bool:
+    """Hold a candidate against the rules; tell whether it is nothing else besides."""
+    if len(whole.shape) > _LONGEST:
+        return False
+    taken = False
+    for rule in rules:
+        if (rule.whole or rule.kind not in found) and rule.holds(whole):
+            found.add(rule.kind)
+            taken |= rule.whole
+    return taken
+
+
+def index(shaped: Iterable[Shaped]) -> Mapping[str, tuple[Shaped, ...]]:
+    """Return numbers by shape."""
+    table: dict[str, tuple[Shaped, ...]] = {}
+    for number in shaped:
+        for shape in number.shapes:
+            table[shape] = (*table.get(shape, ()), number)
+    return table
+
+
+def _shaped(part: Candidate, table: Mapping[str, tuple[Shaped, ...]], found: set[str], other: Words) -> bool:
+    """Look one candidate up; tell whether it is something."""
+    hit = False
+    for number in table.get(part.shape, ()):
+        if number.kind in found and part.shape.isalnum():
+            continue
+        named = number.words is not None and number.words.are_in(part.context())
+        unnamed = number.words is None and (number.sure or not other.are_in(part.before(_HEAD)))
+        if (named or unnamed) and number.valid(part):
+            found.add(number.kind)
+            hit = True
+    return hit
+
+
+def find(seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Open], other: Words) -> set[str]:
+    """Return the kinds of the numbers in a text.
+
+    Args:
+        seen: the text.
+        table: numbers by shape.
+        rules: numbers of no fixed shape.
+        other: words that call a number something else: order, ticket, …
+    """
+    found: set[str] = set()
+    shapes = seen.text.encode("ascii", "replace").translate(_SHAPE).decode("ascii")
+    if "9" not in shapes:
+        return found
+    named = [rule for rule in rules if rule.words is not None and rule.words.may_be_of(seen)]
+    active = [rule for rule in rules if rule.words is None or rule in named]
+    wholes = _candidates(seen, shapes, _SHORTEST if named else _NAMELESS)
+    if wholes is None:
+        return {number.kind for numbers in table.values() for number in numbers}
+    for whole in wholes:
+        if len(whole.shape) < _NAMELESS and not whole.shape.startswith(_IBAN):
+            _opens(whole, named, found)
+            continue
+        if _opens(whole, active, found) or _FRACTION.fullmatch(whole.shape):
+            continue
+        done = 0
+        for part in _parts(whole, active, found):
+            # The groups of a number that is something are nothing else besides.
+            if part.start >= done and part.shape in table and _shaped(part, table, found, other):
+                done = part.end
+    return found
