@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 from contextlib import asynccontextmanager
@@ -117,7 +118,9 @@ async def test_whatever_was_acknowledged_survives_kill_9(start: Start, folder: P
 
 async def test_claims_and_responses_survive_kill_9(start: Start, folder: Path) -> None:
     def asked(slot: int, body: bytes = b"b" * 32) -> idempotency_pb2.ClaimRequest:
-        return idempotency_pb2.ClaimRequest(slot=slot.to_bytes(32), body_digest=body, lease_s=600)
+        return idempotency_pb2.ClaimRequest(
+            slot=slot.to_bytes(32), body_digest=body, lease_s=600, claim=secrets.token_bytes(16)
+        )
 
     claimed, filled = range(20), range(10)
     process = await start()
