@@ -17,12 +17,10 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis.config import load, private_folder, run_dir
-from cli import ask, gateway, keys, status, suite
+from cli import ask, checking, gateway, keys, status, suite
 from cli.process import ChildError
 from cli.settings import SuiteSettings
 from planner import catalog
-from proof import verify
-from proof.keys import KeyFileError, from_pem
 
 app = App(name="openprysm", help="One prompt, several language models, one answer, and a proof of how it was made.")
 keys_app = App(name="keys", help="API keys.")
@@ -61,7 +59,7 @@ async def _until_stopped(settings: SuiteSettings, question: str | None) -> None:
 async def _serve(settings: SuiteSettings, key: str, question: str | None, stopped: asyncio.Event) -> None:
     state = settings.state.absolute()
     async with suite.running(settings, console.print) as keepers:
-        trusted = from_pem((state / "proof-key.pub.pem").read_bytes())
+        trusted = checking.own(state)
         console.print(f"serving on {settings.url}; the development key is in {state / 'dev-key'}", soft_wrap=True)
         if question is not None:
             console.print(f"\n[bold]{question}[/]\n")
@@ -140,23 +138,42 @@ def orchestrate(
 
 
 @app.command(name="verify")
-def verify_proof(proof: Path, *, key: Path, transcript: Path | None = None) -> None:
-    """Check a proof offline against a public key; exit status 1 when it does not hold.
+def verify_proof(
+    proof: Path, *, key: Path | None = None, trusted_root: Path | None = None, transcript: Path | None = None
+) -> None:
+    """Check a proof offline, step by step; exit status 1 when it does not hold. One of key and trusted root is needed.
 
     Args:
         proof: JSON of the bundle, or of GET /v1/proof/{id}.
-        key: PEM of the proof service's public key.
+        key: PEM of the key that signed it, or the JWKS with all keys; else the key that the log's entry names.
+        trusted_root: of the log, as /.well-known/prysm/trusted_root.json; without it the log is not looked at.
         transcript: exact bytes of prysm.proof.transcript.
     """
     try:
-        parsed = json.loads(proof.read_bytes())
-        trusted = from_pem(key.read_bytes())
-        spoken = transcript.read_bytes() if transcript else None
-    except (OSError, ValueError, KeyFileError) as error:
-        _fail(f"{proof if isinstance(error, ValueError) else ''} can't be read: {error}".strip())
-    if not isinstance(parsed, dict):
-        _fail(f"{proof} holds no proof")
-    sys.exit(not ask.show_checks(console, verify.verify(parsed, trusted, spoken)))
+        made = checking.checks(proof, key, trusted_root, transcript)
+    except checking.InputError as error:
+        _fail(error)
+    sys.exit(not ask.show_checks(console, made))
+
+
+@app.command
+def audit(database: Path | None = None, *, checkpoint: Path | None = None) -> None:
+    """Recompute every leaf, tile, root and signature of a proof store; exit status 1 when one does not hold.
+
+    Args:
+        database: the store; else the one of the suite on this machine. It is only read, and may be in use.
+        checkpoint: an earlier checkpoint that the log must extend; else the one that the suite keeps.
+    """
+    state = load(SuiteSettings).state.absolute()
+    try:
+        found = checking.audit(database or state / "proof.db", checkpoint or state / "log-checkpoint")
+    except checking.InputError as error:
+        _fail(error)
+    for line in found.faults:
+        console.print(f"[red]FAIL[/] {line}", soft_wrap=True)
+    console.print(f"{found.proofs} proofs, {found.tiles} tiles, {found.checkpoints} checkpoints", soft_wrap=True)
+    console.print("[bold red]the log is damaged[/]" if found.faults else "[bold green]the log holds[/]")
+    sys.exit(bool(found.faults))
 
 
 @app.command(name="status")
