@@ -31,8 +31,12 @@ class Archive:
         #: Whose log it is.
         self.log = log
         self._keys: dict[str, ec.EllipticCurvePublicKey] = {}
+        self._expander = tiles.Expander()
         # One batch shares a checkpoint, and its signature costs as much as all the rest.
         self._verified = lru_cache(_KEPT_CHECKPOINTS)(self._verify)
+
+    def _nodes(self) -> tiles.Nodes:
+        return tiles.Nodes(self._store.tile, self._expander)
 
     def _verify(self, signed: str) -> note.Checkpoint:
         return note.verify(signed, self.log)
@@ -55,7 +59,7 @@ class Archive:
         key = self.key(row.envelope.keyid)
         if key is None:
             raise CorruptError
-        found = logged(self._store, self.log, row, key, tiles.Nodes(self._store.tile))
+        found = logged(self._store, self.log, row, entry.spki(key), self._nodes())
         self.check(row.request_id, found)
         return found
 
@@ -137,7 +141,7 @@ class Archive:
         """
         if not 0 <= old <= new <= self.size():
             return None
-        nodes = tiles.Nodes(self._store.tile)
+        nodes = self._nodes()
         try:
             path = merkle.consistency_path(old, new, nodes)
             roots = merkle.root(old, nodes), merkle.root(new, nodes)
@@ -168,9 +172,9 @@ class Archive:
                 above, place = divmod(number, tiles.WIDTH)
                 start = place * merkle.HASH_BYTES
                 upper = self._store.tile(level + 1, above)[start : start + merkle.HASH_BYTES]
-                holds = tiles.subtree_rows(hashes)[tiles.HEIGHT][0] == upper
+                holds = self._expander.rows(level, number, hashes)[tiles.HEIGHT][0] == upper
             else:
-                holds = merkle.root(newest.size, tiles.Nodes(self._store.tile)) == newest.root
+                holds = merkle.root(newest.size, self._nodes()) == newest.root
             if not holds:
                 raise CorruptError
             hashes = hashes[: wanted.width * merkle.HASH_BYTES]
@@ -185,7 +189,7 @@ class Archive:
             key = self.key(row.envelope.keyid)
             if key is None:
                 raise CorruptError
-            leaves.append(entry.leaf(row.envelope, key))
+            leaves.append(entry.leaf(row.envelope, entry.spki(key)))
         if b"".join(map(merkle.leaf_hash, leaves)) != hashes:
             raise CorruptError
         return tiles.bundle_entries(leaves)

@@ -101,7 +101,7 @@ class _Audit:
         key = self._key(row.envelope.keyid)
         leaf = b"\x00" * merkle.HASH_BYTES
         if key is not None:
-            leaf = merkle.leaf_hash(entry.leaf(row.envelope, key))
+            leaf = merkle.leaf_hash(entry.leaf(row.envelope, entry.spki(key)))
             holds = dsse.signature_holds(row.envelope, key)
             self.found.require(holds, f"{name}: the signature does not fit")
             if holds:

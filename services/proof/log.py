@@ -11,9 +11,7 @@ from proof.anchor import AnchorError
 from proof.storage import DamagedError, DiskError, LogRow, Row, StorageError, StoredCheckpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from collections.abc import Sequence
 
     from proof.anchor import Anchor
     from proof.dsse import Envelope
@@ -38,7 +36,11 @@ class Log:
         self._store = store
         self._signer = signer
         self._anchor = anchor
-        self._keys: dict[str, ec.EllipticCurvePublicKey] = {}
+        self._expander = tiles.Expander()
+        #: SubjectPublicKeyInfo by keyid.
+        self._keys: dict[str, bytes] = {}
+        #: The newest checkpoint whose signature holds.
+        self._verified: tuple[str, note.Checkpoint] | None = None
         #: The size of the largest tree that this process, or the anchor, has seen signed.
         self._seen = 0
 
@@ -100,7 +102,7 @@ class Log:
             found = changed.get((level, number))
             return self._store.tile(level, number) if found is None else found
 
-        return tiles.Nodes(read)
+        return tiles.Nodes(read, self._expander)
 
     def _head(self, nodes: tiles.Nodes) -> note.Checkpoint:
         """Return the newest checkpoint, after making sure that the stored tree is what it says.
@@ -114,7 +116,9 @@ class Log:
         if not newest.size:
             return note.Checkpoint(self._signer.key.origin, 0, merkle.EMPTY_ROOT)
         try:
-            head = note.verify(newest.note, self._signer.key)
+            if self._verified is None or self._verified[0] != newest.note:
+                self._verified = newest.note, note.verify(newest.note, self._signer.key)
+            head = self._verified[1]
             holds = (head.size, head.root) == (newest.size, merkle.root(newest.size, nodes))
         except (note.NoteError, tiles.TileError, DamagedError) as error:
             raise RefusedError("the log's newest checkpoint or tiles are damaged, so nothing is signed") from error
@@ -168,11 +172,11 @@ class Log:
             before = nodes
         return [self._logged(row, before) for row in rows]
 
-    def _logged(self, row: Row, nodes: Callable[[int, int], bytes]) -> bundle.Bundle:
+    def _logged(self, row: Row, nodes: merkle.Node) -> bundle.Bundle:
         return logged(self._store, self._signer.key, row, self._key(row.envelope.keyid), nodes)
 
-    def _key(self, keyid: str) -> ec.EllipticCurvePublicKey:
-        """Return a key of the store.
+    def _key(self, keyid: str) -> bytes:
+        """Return a key of the store as SubjectPublicKeyInfo.
 
         Raises:
             RefusedError: the file does not hold it as it was.
@@ -184,13 +188,11 @@ class Log:
                 raise RefusedError("a stored signing key is damaged, so nothing is signed") from error
             if keys.keyid(key) != keyid:
                 raise RefusedError("a stored signing key is another one, so nothing is signed")
-            self._keys[keyid] = key
+            self._keys[keyid] = entry.spki(key)
         return self._keys[keyid]
 
 
-def logged(
-    store: Store, log: note.LogKey, row: Row, key: ec.EllipticCurvePublicKey, nodes: Callable[[int, int], bytes]
-) -> bundle.Bundle:
+def logged(store: Store, log: note.LogKey, row: Row, key_spki: bytes, nodes: merkle.Node) -> bundle.Bundle:
     """Return a stored proof with its entry: always the same bytes, under the first checkpoint that covers it.
 
     Raises:
@@ -203,7 +205,7 @@ def logged(
         path = merkle.inclusion_path(row.index, over.size, nodes)
     except tiles.TileError as error:
         raise DamagedError from error
-    body = entry.leaf(row.envelope, key)
+    body = entry.leaf(row.envelope, key_spki)
     return bundle.Bundle(
         row.envelope, bundle.LogEntry(log.id, row.index, body, over.size, over.root, tuple(path), over.note)
     )

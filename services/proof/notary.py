@@ -15,11 +15,10 @@ from proof.log import BATCH, Log, RefusedError
 from proof.storage import DiskError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from proof.anchor import Anchor
     from proof.bundle import Bundle
-    from proof.dsse import Envelope
     from proof.keys import LogSigner, Signer
     from proof.statement import Record
     from proof.storage import Store
@@ -34,7 +33,7 @@ class ConflictError(Exception):
 @dataclass(frozen=True)
 class _Pending:
     request_id: str
-    envelope: Envelope
+    payload: bytes
     done: asyncio.Future[Bundle]
 
 
@@ -114,15 +113,21 @@ class Notary:
             raise self._refusal
         statement.check(record)
         payload = statement.payload(record)
-        envelope = dsse.Envelope(payload, self._signer.sign(dsse.pae(payload)), self._signer.keyid)
         done: asyncio.Future[Bundle] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Pending(record.request_id, envelope, done))
+        self._queue.put_nowait(_Pending(record.request_id, payload, done))
         stored = await done
-        if stored.envelope is not envelope:
+        if stored.envelope.payload is not payload:  # an earlier call's
             self.archive.check(record.request_id, stored)
-        if stored.envelope.payload != payload:
-            raise ConflictError
+            if stored.envelope.payload != payload:
+                raise ConflictError
         return stored
+
+    def _append(self, given: Sequence[tuple[str, bytes]]) -> list[Bundle]:
+        """Sign and log in the writer's thread: the loop's own would wait for it after each signature."""
+        sign, keyid = self._signer.sign, self._signer.keyid
+        return self._sequencer.append(
+            [(request_id, dsse.Envelope(payload, sign(dsse.pae(payload)), keyid)) for request_id, payload in given]
+        )
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
@@ -130,9 +135,9 @@ class Notary:
             batch = [await self._queue.get()]
             while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            given = [(pending.request_id, pending.envelope) for pending in batch]
+            given = [(pending.request_id, pending.payload) for pending in batch]
             try:
-                stored = await loop.run_in_executor(self._thread, self._sequencer.append, given)
+                stored = await loop.run_in_executor(self._thread, self._append, given)
             except Exception as error:  # noqa: BLE001 - it is handed to the callers
                 # Nothing of the batch is acknowledged: every caller learns it, and may try again.
                 _log.exception("commit_failed", entries=len(given))

@@ -6,6 +6,7 @@ Source: C2SP tlog-tiles. A tile of level L holds up to 256 hashes of the tree's 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,8 @@ HEIGHT: Final = 8
 WIDTH: Final = 1 << HEIGHT
 #: Levels of tiles of a tree with 2^63 leaves.
 MAX_LEVEL: Final = 63 // HEIGHT
+#: About 40 KB each when expanded.
+_KEPT_TILES: Final = 64
 _ENTRIES: Final = "entries"
 _PATH: Final = re.compile(
     r"(?P<level>[0-9]|[1-5][0-9]|6[0-3]|entries)/"
@@ -119,15 +122,52 @@ def subtree_rows(hashes: bytes) -> list[list[bytes]]:
     return rows
 
 
+class Expander:
+    """Rows of the tiles that were used last: a tile that has only grown is not hashed anew.
+
+    It trusts nothing: rows are of just the hashes that they are asked for with.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[int, int], tuple[bytes, list[list[bytes]]]] = OrderedDict()
+
+    def rows(self, level: int, number: int, hashes: bytes) -> list[list[bytes]]:
+        """Return `subtree_rows` of a tile."""
+        known, rows = self._known.pop((level, number), (b"", []))
+        if known and len(known) < len(hashes) and hashes.startswith(known):
+            rows = _extended(rows, hashes[len(known) :])
+        elif known != hashes:
+            rows = subtree_rows(hashes)
+        self._known[level, number] = hashes, rows
+        if len(self._known) > _KEPT_TILES:
+            self._known.popitem(last=False)
+        return rows
+
+
+def _extended(rows: list[list[bytes]], added: bytes) -> list[list[bytes]]:
+    """Return rows of a tile with hashes added; those that are given stay as they are, for a reader may hold them."""
+    row = rows[0] + [added[start : start + HASH_BYTES] for start in range(0, len(added), HASH_BYTES)]
+    new = [row]
+    for old in rows[1:]:
+        start = 2 * len(old)
+        row = old + [node_hash(row[place], row[place + 1]) for place in range(start, len(row) - 1, 2)]
+        new.append(row)
+    return new
+
+
 class Nodes:
-    """Nodes of a tree as `merkle.Node`, read from its tiles; a tile is read once and expanded once."""
+    """Nodes of a tree as `merkle.Node`, read from its tiles; a tile is read once."""
 
-    def __init__(self, read: Callable[[int, int], bytes]) -> None:
-        """Make a reader; `read` returns the stored hashes of a tile by level and number, maybe wider than asked for.
+    def __init__(self, read: Callable[[int, int], bytes], expander: Expander | None = None) -> None:
+        """Make a reader.
 
-        What `read` raises passes through.
+        Args:
+            read: from level and number to the stored hashes of a tile, maybe more than are asked for. What it raises
+                passes through.
+            expander: shared between readers of the same thread.
         """
         self._read = read
+        self._expander = expander or Expander()
         self._rows: dict[tuple[int, int], list[list[bytes]]] = {}
 
     def __call__(self, level: int, index: int) -> bytes:
@@ -140,7 +180,8 @@ class Nodes:
         number, place = divmod(index, WIDTH >> row)
         rows = self._rows.get((tile_level, number))
         if rows is None:
-            rows = self._rows[tile_level, number] = subtree_rows(self._read(tile_level, number))
+            rows = self._expander.rows(tile_level, number, self._read(tile_level, number))
+            self._rows[tile_level, number] = rows
         try:
             return rows[row][place]
         except IndexError as error:

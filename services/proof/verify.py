@@ -124,7 +124,10 @@ class _Verification:
 
     def logged(self) -> None:
         found = self._entry()
-        _require(found.body == entry.leaf(self._bundle.envelope, self._key.public), "the log entry is another proof's")
+        _require(
+            found.body == entry.leaf(self._bundle.envelope, entry.spki(self._key.public)),
+            "the log entry is another proof's",
+        )
 
     def inclusion(self) -> None:
         found = self._entry()
