@@ -86,7 +86,8 @@ class Store:
         if version < _SAFE_VERSION:
             raise StorageError(f"SQLite {apsw.sqlite_lib_version()} can lose data; 3.51.3 or newer is needed")
         try:
-            flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if writable else apsw.SQLITE_OPEN_READONLY
+            # Not SQLITE_OPEN_READONLY: after a crash the write-ahead log has to be recovered, even by a reader.
+            flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if writable else 0)
             self._connection = apsw.Connection(str(path), flags=flags)
             self._connection.set_busy_timeout(5_000)
             self._connection.transaction_mode = "IMMEDIATE"
@@ -94,8 +95,10 @@ class Store:
                 for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
                     self._connection.execute(f"PRAGMA {pragma}")
                 schema.migrate(self._connection)
-            elif self._connection.pragma("user_version") != schema.VERSION:
-                raise StorageError(f"{path} is of another version")
+            else:
+                self._connection.pragma("query_only", True)
+                if self._connection.pragma("user_version") != schema.VERSION:
+                    raise StorageError(f"{path} is of another version")
         except schema.UnknownVersionError as error:
             raise StorageError(f"{path} was written by a newer version of openprysm") from error
         except apsw.Error as error:

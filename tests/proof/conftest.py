@@ -11,6 +11,7 @@ import pytest
 from proof.keys import FileSigner, LogSigner, ensure_key_file, ensure_log_key_file
 
 from .notaries import open_notary
+from .processes import Start, starting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -48,3 +49,10 @@ async def notary(folder: Path, signer: FileSigner, log_signer: LogSigner) -> Asy
     running.start()
     yield running
     await running.stop()
+
+
+@pytest.fixture
+async def start(folder: Path) -> AsyncIterator[Start]:
+    """Start the service on the folder, again and again if need be; none outlives the test."""
+    async with starting(folder) as begin:
+        yield begin

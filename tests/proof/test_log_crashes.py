@@ -1,0 +1,165 @@
+"""The log after kills, full and failing disks, and backups: nothing acknowledged is lost, and nothing forks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from openprysm.proof.v2 import proof_pb2
+
+from .checker import check
+from .drill import Load, killed
+from .processes import PATIENCE_S, connected, told
+from .records import record
+from .wire import sign_request
+
+if TYPE_CHECKING:
+    import asyncio
+    from pathlib import Path
+
+    from .processes import Start
+
+
+async def test_whatever_was_acknowledged_survives_kill_9_at_any_moment(start: Start, folder: Path) -> None:
+    load = Load()
+    for wait_s in (0.5, 0.05, 0.3, 0.0):
+        await killed(start, folder, load, wait_s)
+    assert len(load.told) > 100
+
+
+@pytest.mark.parametrize("point", ["before-sign", "after-sign", "before-commit", "after-commit"])
+async def test_a_kill_at_each_point_of_a_batch_loses_nothing(start: Start, folder: Path, point: str) -> None:
+    load = Load()
+    process = await start(FAULT=point, FAULT_AFTER="5")
+    async with connected(folder) as stub:
+        await load.until(stub, process)
+    assert process.returncode == -9
+    assert load.open  # the callers of that batch were not told
+    check(folder, load.told)
+    before = len(load.told)
+    process = await start()
+    async with connected(folder) as stub:
+        await load.again(stub)
+    assert len(load.told) > before
+    process.terminate()
+    assert await process.wait() == 0
+    check(folder, load.told)
+
+
+@pytest.mark.parametrize(("fault", "after"), [("eio", "30"), ("enospc", "500")])
+async def test_a_disk_that_refuses_ends_the_process_and_nothing_unwritten_was_acknowledged(
+    start: Start, folder: Path, fault: str, after: str
+) -> None:
+    load = Load()
+    process = await start(FAULT=fault, FAULT_AFTER=after)
+    async with connected(folder) as stub:
+        await load.until(stub, process)
+    assert process.returncode == os.EX_IOERR
+    check(folder, load.told)
+    process = await start()
+    async with connected(folder) as stub:
+        await load.again(stub)
+    process.terminate()
+    assert await process.wait() == 0
+    check(folder, load.told)
+
+
+async def sign(folder: Path, number: int) -> proof_pb2.SignResponse:
+    async with connected(folder) as stub:
+        answer: proof_pb2.SignResponse = await stub.Sign(
+            sign_request(record(number)), wait_for_ready=True, timeout=PATIENCE_S
+        )
+        return answer
+
+
+async def stopped(process: asyncio.subprocess.Process) -> None:
+    process.terminate()
+    assert await process.wait() == 0
+
+
+async def test_an_old_backup_is_read_but_not_written_and_the_reason_is_logged(start: Start, folder: Path) -> None:
+    process = await start()
+    first = await sign(folder, 1)
+    await stopped(process)
+    shutil.copy(folder / "proof.db", folder / "backup")
+    process = await start()
+    newer = await sign(folder, 2)
+    await stopped(process)
+    database = (folder / "proof.db").read_bytes()
+    shutil.copy(folder / "backup", folder / "proof.db")
+    process = await start()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await sign(folder, 3)
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    async with connected(folder) as stub:
+        shown = await stub.Get(proof_pb2.GetRequest(id=record(1).request_id), timeout=PATIENCE_S)
+        assert (shown.verified, shown.entry.proof_hash) == (True, first.proof_hash)
+    await stopped(process)
+    said = (folder / "log").read_text()
+    assert "the log in the database has 1 entries, but 2 were signed" in said
+    assert "an old backup was restored, so nothing is signed" in said
+    (folder / "proof.db").write_bytes(database)  # the right one again: it goes on
+    process = await start()
+    assert (await sign(folder, 2)).bundle == newer.bundle
+    assert (await sign(folder, 3)).log_entry.log_index == 2
+    await stopped(process)
+
+
+async def test_another_log_of_the_same_size_is_not_extended(start: Start, folder: Path) -> None:
+    process = await start()
+    await sign(folder, 1)
+    await stopped(process)
+    anchor = (folder / "log-checkpoint").read_text()
+    (folder / "proof.db").unlink()
+    (folder / "log-checkpoint").unlink()
+    process = await start()  # the same keys
+    await sign(folder, 2)
+    await stopped(process)
+    (folder / "log-checkpoint").write_text(anchor)
+    process = await start()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await sign(folder, 3)
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    await stopped(process)
+
+
+async def test_an_anchor_that_is_one_behind_catches_up_and_a_missing_one_is_made(start: Start, folder: Path) -> None:
+    process = await start()
+    await sign(folder, 1)
+    await stopped(process)
+    older = (folder / "log-checkpoint").read_text()
+    process = await start()
+    await sign(folder, 2)
+    await stopped(process)
+    newest = (folder / "log-checkpoint").read_text()
+    for left in (older, None):
+        if left is None:
+            (folder / "log-checkpoint").unlink()
+        else:
+            (folder / "log-checkpoint").write_text(left)
+        process = await start()
+        assert (await sign(folder, 1)).log_entry.log_index == 0
+        await stopped(process)
+        assert (folder / "log-checkpoint").read_text() == newest
+
+
+@pytest.mark.parametrize("change", ["origin", "key"])
+async def test_a_log_keeps_its_origin_and_its_key(start: Start, folder: Path, change: str) -> None:
+    process = await start()
+    await sign(folder, 1)
+    await stopped(process)
+    settings = {}
+    if change == "origin":
+        settings["OPENPRYSM_LOG_ORIGIN"] = "other.example"
+    else:
+        (folder / "log-key.pem").unlink()
+    status, line = await told(folder, await start(**settings))
+    assert status == 1
+    if change == "origin":
+        assert line == "proof: the store holds the log of localhost under its own key; a log keeps both for ever"
+    else:  # and none is made in its place
+        assert line == f"proof: {folder / 'log-key.pem'} can't be read"
