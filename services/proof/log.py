@@ -119,7 +119,7 @@ class Log:
             if self._verified is None or self._verified[0] != newest.note:
                 self._verified = newest.note, note.verify(newest.note, self._signer.key)
             head = self._verified[1]
-            holds = (head.size, head.root) == (newest.size, merkle.root(newest.size, nodes))
+            holds = (head.size, head.root) == (newest.size, newest.root) and merkle.root(head.size, nodes) == head.root
         except (note.NoteError, tiles.TileError, DamagedError) as error:
             raise RefusedError("the log's newest checkpoint or tiles are damaged, so nothing is signed") from error
         if not holds:

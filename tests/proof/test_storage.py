@@ -164,7 +164,7 @@ def test_rows_can_only_be_added_by_whoever_opens_the_file(store: Store, file: Pa
 
 
 #: The tables of the version before the log, as it made them.
-_VERSION_0 = """
+VERSION_0 = """
 CREATE TABLE signing_key (keyid TEXT PRIMARY KEY, public_pem BLOB NOT NULL) STRICT;
 CREATE TABLE proof (
     request_id TEXT PRIMARY KEY, payload BLOB NOT NULL, signature BLOB NOT NULL,
@@ -176,6 +176,10 @@ CREATE TRIGGER proof_is_never_deleted BEFORE DELETE ON proof
     BEGIN SELECT RAISE(ABORT, 'proofs are never deleted'); END;
 CREATE TRIGGER key_is_never_deleted BEFORE DELETE ON signing_key
     BEGIN SELECT RAISE(ABORT, 'keys are never deleted'); END;
+"""
+
+
+_OLD_ROWS = """
 INSERT INTO signing_key VALUES ('key', x'70656d');
 INSERT INTO proof VALUES ('a', CAST('{"predicate":{"created":3}}' AS BLOB), x'01', 'key');
 INSERT INTO proof VALUES ('c', CAST('{"predicate":{"created":2}}' AS BLOB), x'02', 'key');
@@ -185,7 +189,7 @@ INSERT INTO proof VALUES ('b', CAST('{"predicate":{"created":2}}' AS BLOB), x'03
 
 def test_proofs_from_before_the_log_are_set_aside_in_the_order_of_their_making(file: Path) -> None:
     old = apsw.Connection(str(file))
-    old.execute(_VERSION_0)
+    old.execute(VERSION_0 + _OLD_ROWS)
     old.close()
     for _ in range(2):  # the second time there is nothing to do
         opened = Store(file)
