@@ -59,7 +59,7 @@ class Archive:
         key = self.key(row.envelope.keyid)
         if key is None:
             raise CorruptError
-        found = logged(self._store, self.log, row, entry.spki(key), self._nodes())
+        found = logged(self.log, row, entry.spki(key), self._store.checkpoint_over(row.index), self._nodes())
         self.check(row.request_id, found)
         return found
 

@@ -139,41 +139,53 @@ class Log:
         """
         store = self._store
         with store.transaction():
-            before = self._nodes({})
-            head = self._head(before)
-            rows = []
-            size = head.size
-            leaves = []
+            nodes = self._nodes({})
+            head = self._head(nodes)
+            rows = store.find(request_id for request_id, _ in given)
+            known = set(rows)
+            added: list[Row] = []
             for request_id, envelope in given:
-                row = store.get(request_id)
-                if row is None:
-                    row = Row(size, request_id, envelope)
-                    store.add(row)
-                    leaves.append(merkle.leaf_hash(entry.leaf(envelope, self._key(envelope.keyid))))
-                    size += 1
-                rows.append(row)
-            if leaves:
-                changed = tiles.extension(head.size, leaves, store.tile)
-                nodes = self._nodes(changed)
-                new = note.Checkpoint(head.origin, size, merkle.root(size, nodes))
-                path = merkle.consistency_path(head.size, size, nodes)
-                if not merkle.extends(head.size, size, head.root, new.root, path):
-                    raise RefusedError("the new tree does not extend the old one, so nothing is signed")
-                for (level, number), hashes in changed.items():
-                    store.put_tile(level, number, hashes)
-                # A signature that is never committed harms nobody: it is of a tree that only this process has seen.
-                signed = self._signer.sign(new)
-                store.add_checkpoint(StoredCheckpoint(size, new.root, signed))
-        if leaves:
+                if request_id not in rows:
+                    rows[request_id] = Row(head.size + len(added), request_id, envelope)
+                    added.append(rows[request_id])
+            if added:
+                newest, nodes = self._extend(head, added)
+        if added:
             # Committed and not answered: a process that dies here has callers that ask again and find their proof, and
             # an anchor that is behind until the next start.
-            self._seen = size
-            self._anchor_to(signed)
-            before = nodes
-        return [self._logged(row, before) for row in rows]
+            self._seen = newest.size
+            self._anchor_to(newest.note)
+        proofs = {
+            request_id: logged(
+                self._signer.key,
+                row,
+                self._key(row.envelope.keyid),
+                (store.checkpoint_over(row.index) if request_id in known else newest),
+                nodes,
+            )
+            for request_id, row in rows.items()
+        }
+        return [proofs[request_id] for request_id, _ in given]
 
-    def _logged(self, row: Row, nodes: merkle.Node) -> bundle.Bundle:
-        return logged(self._store, self._signer.key, row, self._key(row.envelope.keyid), nodes)
+    def _extend(self, head: note.Checkpoint, added: Sequence[Row]) -> tuple[StoredCheckpoint, tiles.Nodes]:
+        """Write new proofs, what becomes of the tiles, and a checkpoint over them, within a transaction."""
+        store = self._store
+        store.add(added)
+        leaves = [merkle.leaf_hash(entry.leaf(row.envelope, self._key(row.envelope.keyid))) for row in added]
+        changed = tiles.extension(head.size, leaves, store.tile)
+        nodes = self._nodes(changed)
+        size = head.size + len(added)
+        new = note.Checkpoint(head.origin, size, merkle.root(size, nodes))
+        path = merkle.consistency_path(head.size, size, nodes)
+        if not merkle.extends(head.size, size, head.root, new.root, path):
+            raise RefusedError("the new tree does not extend the old one, so nothing is signed")
+        for (level, number), hashes in changed.items():
+            store.put_tile(level, number, hashes)
+        # A signature that is never committed harms nobody: it is of a tree that only this process has seen.
+        newest = StoredCheckpoint(size, new.root, self._signer.sign(new))
+        store.add_checkpoint(newest)
+        self._verified = newest.note, new
+        return newest, nodes
 
     def _key(self, keyid: str) -> bytes:
         """Return a key of the store as SubjectPublicKeyInfo.
@@ -192,13 +204,14 @@ class Log:
         return self._keys[keyid]
 
 
-def logged(store: Store, log: note.LogKey, row: Row, key_spki: bytes, nodes: merkle.Node) -> bundle.Bundle:
+def logged(
+    log: note.LogKey, row: Row, key_spki: bytes, over: StoredCheckpoint | None, nodes: merkle.Node
+) -> bundle.Bundle:
     """Return a stored proof with its entry: always the same bytes, under the first checkpoint that covers it.
 
     Raises:
         DamagedError: a part of it is missing.
     """
-    over = store.checkpoint_over(row.index)
     if over is None:
         raise DamagedError
     try:

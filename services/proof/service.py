@@ -84,7 +84,7 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
             log_entry=messages.log_entry(proof),
         )
 
-    async def Get(self, request: proof_pb2.GetRequest, context: Context) -> proof_pb2.GetResponse:  # noqa: N802
+    async def Get(self, request: proof_pb2.GetRequest, context: Context) -> proof_pb2.GetResponse:  # noqa: ARG002, N802
         """Look a proof up, check it, show it."""
         try:
             proof = self._archive.get(request.id)
@@ -96,8 +96,6 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
             verified=True, request_id=request.id, version=_VERSION, entry=messages.summary(proof)
         )
         response.proof.update(bundle.to_object(proof))
-        # Not cached: `verified` is of just now.
-        await context.send_initial_metadata((("cache-control", _ALWAYS_NEW),))
         return response
 
     async def Verify(self, request: proof_pb2.VerifyRequest, context: Context) -> proof_pb2.VerifyResponse:  # noqa: ARG002, N802

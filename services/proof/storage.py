@@ -5,6 +5,7 @@ Not the interpreter's sqlite3: 3.7.0 to 3.51.2 can lose committed data in WAL mo
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ from proof import schema
 from proof.dsse import Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 _SAFE_VERSION: Final = (3, 51, 3)
@@ -136,6 +137,12 @@ class Store:
         row = self._one(_PROOF + "request_id = ?", request_id)
         return _row(row) if row else None
 
+    def find(self, request_ids: Iterable[str]) -> dict[str, Row]:
+        """Return the proofs of orchestrations that have one, by their ids."""
+        ids = json.dumps(list(request_ids))
+        found = self._all(_PROOF + "request_id IN (SELECT value FROM json_each(?))", ids)  # noqa: S608 - our own text
+        return {row.request_id: row for row in map(_row, found)}
+
     def rows(self, start: int, count: int) -> list[Row]:
         """Return the proofs from an index on, at most `count`."""
         found = self._all(_PROOF + "log_index >= ? ORDER BY log_index LIMIT ?", start, count)
@@ -208,12 +215,18 @@ class Store:
         """Say that what a key signed counts only below an index."""
         self._connection.execute("INSERT INTO revocation VALUES (?, ?)", (keyid, from_index))
 
-    def add(self, row: Row) -> None:
-        """Add a proof; its index must be the next one."""
-        envelope = row.envelope
+    def add(self, rows: Sequence[Row]) -> None:
+        """Add proofs, at least one; their indices must be the next ones, in order.
+
+        One statement for all: between two of them the interpreter's lock goes to another thread, and comes back late.
+        """
+        values: list[Any] = []
+        for row in rows:
+            envelope = row.envelope
+            values += (row.index, row.request_id, envelope.payload, envelope.signature, envelope.keyid)
         self._connection.execute(
-            "INSERT INTO proof VALUES (?, ?, ?, ?, ?)",
-            (row.index, row.request_id, envelope.payload, envelope.signature, envelope.keyid),
+            "INSERT INTO proof VALUES " + ", ".join(["(?, ?, ?, ?, ?)"] * len(rows)),  # noqa: S608 - no text of anyone
+            values,
         )
 
     def put_tile(self, level: int, number: int, hashes: bytes) -> None:

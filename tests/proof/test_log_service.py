@@ -139,7 +139,6 @@ async def test_what_never_changes_may_be_kept_and_what_is_new_with_every_proof_m
         (stub.GetTrust(proof_pb2.GetTrustRequest(name=name)), "public, max-age=31536000, immutable"),
         (stub.GetTrust(proof_pb2.GetTrustRequest(name="jwks.json")), "public, max-age=300"),
         (stub.GetCheckpoint(proof_pb2.GetCheckpointRequest()), "no-cache"),
-        (stub.Get(proof_pb2.GetRequest(id=record().request_id)), "no-cache"),
     ]
     for call, caching in calls:
         await call

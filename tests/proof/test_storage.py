@@ -41,8 +41,7 @@ def rows(file: Path) -> int:
 
 def add(store: Store, *given: Row) -> None:
     with store.transaction():
-        for each in given:
-            store.add(each)
+        store.add(given)
 
 
 def test_what_was_added_is_there_for_another_connection(store: Store, file: Path) -> None:
