@@ -176,6 +176,21 @@ def audit(database: Path | None = None, *, checkpoint: Path | None = None) -> No
     sys.exit(bool(found.faults))
 
 
+@app.command
+def revoke_key(key_id: str, database: Path | None = None) -> None:
+    """Revoke a key that signs proofs: what it has signed keeps holding, and nothing is signed with it any more.
+
+    Args:
+        key_id: `SHA256:…`, as proofs and the JWKS name it.
+        database: the store; else the one of the suite on this machine.
+    """
+    try:
+        bound = checking.revoke(database or load(SuiteSettings).state.absolute() / "proof.db", key_id)
+    except checking.InputError as error:
+        _fail(error)
+    console.print(f"revoked {key_id} from entry {bound} on; put another key in its place and restart", soft_wrap=True)
+
+
 @app.command(name="status")
 def show_status() -> None:
     """Say which services of the suite on this machine serve; exit status 1 when one does not."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from proof import audit as auditing
 from proof import trust, verify
 from proof.keys import KeyFileError, from_pem, keyid
+from proof.log import revoke as revoke_key
 from proof.note import LogKey
-from proof.storage import StorageError
+from proof.storage import StorageError, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,26 @@ def checks(proof: Path, key: Path | None, trusted_root: Path | None, transcript:
         raise InputError(f"{trusted_root} can't be read: {error}") from error
     believed = trust.Trust(_keys(key) if key else {}, log)
     return verify.verify(parsed, believed, _bytes(transcript) if transcript else None)
+
+
+def revoke(database: Path, key_id: str) -> int:
+    """Revoke a signing key; see `log.revoke`.
+
+    Raises:
+        InputError: there is no such store, or no such key in it.
+    """
+    if not database.exists():
+        raise InputError(f"{database} does not exist")
+    try:
+        store = Store(database)
+        try:
+            return revoke_key(store, key_id)
+        finally:
+            store.close()
+    except StorageError as error:
+        raise InputError(str(error)) from error
+    except KeyError as error:
+        raise InputError(f"no key {key_id} has signed in {database}") from error
 
 
 def audit(database: Path, checkpoint: Path) -> auditing.Findings:

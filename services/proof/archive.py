@@ -74,6 +74,9 @@ class Archive:
             raise CorruptError
         if json.loads(found.envelope.payload)["predicate"]["request_id"] != request_id:
             raise CorruptError
+        bound = self._store.revoked_from(found.envelope.keyid)
+        if bound is not None and place.index >= bound:
+            raise CorruptError  # no process of ours has logged it: whoever has the revoked key has the database too
         try:
             checkpoint = self._verified(place.checkpoint)
         except note.NoteError as error:

@@ -170,6 +170,9 @@ class Log:
     def _extend(self, head: note.Checkpoint, added: Sequence[Row]) -> tuple[StoredCheckpoint, tiles.Nodes]:
         """Write new proofs, what becomes of the tiles, and a checkpoint over them, within a transaction."""
         store = self._store
+        for keyid in {row.envelope.keyid for row in added}:
+            if store.revoked_from(keyid) is not None:
+                raise RefusedError(f"the signing key {keyid} was revoked, so nothing is signed with it")
         store.add(added)
         leaves = [merkle.leaf_hash(entry.leaf(row.envelope, self._key(row.envelope.keyid))) for row in added]
         changed = tiles.extension(head.size, leaves, store.tile)
@@ -202,6 +205,24 @@ class Log:
                 raise RefusedError("a stored signing key is another one, so nothing is signed")
             self._keys[keyid] = entry.spki(key)
         return self._keys[keyid]
+
+
+def revoke(store: Store, keyid: str) -> int:
+    """Revoke a signing key from the log's next index on, and return that; a second time changes nothing.
+
+    Processes that run notice before they sign with it again.
+
+    Raises:
+        KeyError: no such key has signed here.
+    """
+    with store.transaction():
+        if store.key(keyid) is None:
+            raise KeyError(keyid)
+        bound = store.revoked_from(keyid)
+        if bound is None:
+            bound = store.checkpoint().size
+            store.revoke(keyid, bound)
+        return bound
 
 
 def logged(

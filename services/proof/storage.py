@@ -127,6 +127,11 @@ class Store:
         """Return for each revoked key the index from which on its proofs do not count."""
         return dict(self._all("SELECT keyid, from_index FROM revocation"))
 
+    def revoked_from(self, keyid: str) -> int | None:
+        """Return the index from which on proofs of a key do not count; None: it is not revoked."""
+        row = self._one("SELECT from_index FROM revocation WHERE keyid = ?", keyid)
+        return row[0] if row else None
+
     def log(self) -> LogRow | None:
         """Return which log this is; None before the first start."""
         row = self._one("SELECT origin, public_key, created FROM log")
