@@ -36,7 +36,8 @@ QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 TRACE = "1af7651916cd43dd8448eb211c80319c"
 #: What no two answers have in common: ids, times, and what a proof is made of.
 OF_ITS_OWN = {"id", "created", "start_ms", "duration_ms", "total_ms", "models_ms", "overhead_ms", "span_id", "trace_id",
-              "proof_hash", "log_index", "tree_size", "checkpoint", "nonce", "verify_url", "transcript", "bundle"}  # fmt: skip
+              "proof_hash", "log_index", "tree_size", "checkpoint", "nonce", "verify_url", "transcript",
+              "bundle"}  # fmt: skip
 
 
 @asynccontextmanager
@@ -78,7 +79,7 @@ async def events_of(suite: Suite, headers: dict[str, str] | None = None, **field
 
 
 def keys_of(value: Any, *, ordered: bool = True) -> Any:
-    """Return all keys; those of stages and bundle are of maps, which have no order. A path in the log has any length."""
+    """Return all keys; those of stages and bundle are of maps, which have no order. Paths in the log differ in length."""
     if isinstance(value, dict):
         pairs = [
             (key, keys_of(item, ordered=ordered and key not in ("stages", "bundle")))
