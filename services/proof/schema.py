@@ -105,6 +105,8 @@ def migrate(connection: apsw.Connection) -> None:
     Raises:
         UnknownVersionError: the file is newer than this program.
     """
+    if connection.pragma("user_version") == VERSION:
+        return  # without a lock: a writer is not waited for
     with connection:
         version = connection.pragma("user_version")
         if version > VERSION:

@@ -77,8 +77,13 @@ class Store:
     Reading raises DamagedError where the file can't be read.
     """
 
-    def __init__(self, path: Path, *, writable: bool = True) -> None:
+    def __init__(self, path: Path, *, writable: bool = True, busy_ms: int = 5_000) -> None:
         """Open the file; when it is to be written it is made when missing, and brought to this version.
+
+        Args:
+            path: of the file.
+            writable: False: nothing of it is changed.
+            busy_ms: milliseconds to wait for another writer.
 
         Raises:
             StorageError: this SQLite is not safe, or the file is no store, or a newer one.
@@ -90,7 +95,7 @@ class Store:
             # Not SQLITE_OPEN_READONLY: after a crash the write-ahead log has to be recovered, even by a reader.
             flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if writable else 0)
             self._connection = apsw.Connection(str(path), flags=flags)
-            self._connection.set_busy_timeout(5_000)
+            self._connection.set_busy_timeout(busy_ms)
             self._connection.transaction_mode = "IMMEDIATE"
             if writable:
                 for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):

@@ -1,7 +1,8 @@
 """`python -m proof` that dies or fails where a test says: FAULT is the point, FAULT_AFTER the batches before it.
 
 Run as a program. The points are those of a batch: `before-sign`, `after-sign`, `before-commit`, `after-commit`, where
-the process is killed, and `eio` and `enospc`, where the disk refuses to sync the write-ahead log.
+the process is killed; `pause`, where it stops before its commit until SIGCONT; and `eio` and `enospc`, where the disk
+refuses to sync or to take the write-ahead log.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ _left = int(os.environ.get("FAULT_AFTER", "3"))
 
 
 def _reach(point: str) -> bool:
-    """Tell whether it is this point's turn, and count."""
+    """Count, and tell whether it is this point's turn: once."""
     global _left  # noqa: PLW0603 - a program of one test
     if point != _FAULT:
         return False
     _left -= 1
-    return _left < 0
+    return _left == -1
 
 
 def _die_at(point: str) -> None:
@@ -51,6 +52,8 @@ class _Store(storage.Store):
     def add_checkpoint(self, checkpoint: storage.StoredCheckpoint) -> None:
         super().add_checkpoint(checkpoint)
         _die_at("before-commit")
+        if _reach("pause"):
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 class _Log(log.Log):

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import shutil
+import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import apsw
 import grpc
 import pytest
 
 from openprysm.proof.v2 import proof_pb2
+from proof import audit
+from proof.anchor import Anchor
+from proof.keys import FileSigner, LogSigner
+from proof.log import Log
+from proof.storage import Store
 
 from .checker import check
 from .load import Load, killed
+from .notaries import open_notary
 from .processes import PATIENCE_S, connected, told
 from .records import record
 from .wire import sign_request
 
 if TYPE_CHECKING:
-    import asyncio
-    from pathlib import Path
-
     from .processes import Start
 
 #: `make drill-proof` sets it to 100.
@@ -155,6 +162,53 @@ async def test_an_anchor_that_is_one_behind_catches_up_and_a_missing_one_is_made
         assert (await sign(folder, 1)).log_entry.log_index == 0
         await stopped(process)
         assert (folder / "log-checkpoint").read_text() == newest
+
+
+async def test_two_writers_of_one_store_share_one_log(folder: Path, signer: FileSigner, log_signer: LogSigner) -> None:
+    notaries = [open_notary(folder, signer, log_signer) for _ in range(2)]
+    for notary in notaries:
+        notary.start()
+    # Each its own records, and all of a third kind.
+    proofs = await asyncio.gather(
+        *(notary.sign(record(number)) for number in range(60) for place, notary in enumerate(notaries)
+          if number % 3 in {place, 2})
+    )  # fmt: skip
+    for notary in notaries:
+        await notary.stop()
+    assert len({proof.entry.index for proof in proofs if proof.entry}) == 60
+    found = audit.audit(folder / "proof.db", folder / "log-checkpoint")
+    assert (found.faults, found.proofs) == ([], 60)
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+async def test_a_writer_that_is_paused_in_its_batch_and_wakes_up_late_forks_nothing(start: Start, folder: Path) -> None:
+    process = await start(FAULT="pause", FAULT_AFTER="3")
+    for number in range(3):
+        await sign(folder, number)
+    asleep = asyncio.create_task(sign(folder, 3))
+    async with asyncio.timeout(PATIENCE_S):
+        while state_of(process.pid) != "T":
+            await asyncio.sleep(0.01)
+    signer = LogSigner(folder / "log-key.pem", "localhost")
+    other = Store(folder / "proof.db", busy_ms=50)
+    impatient = Log(other, signer, Anchor(folder / "log-checkpoint", signer.key))
+    with pytest.raises(apsw.BusyError):  # it holds the lock: nobody goes past it
+        impatient.open(0)
+    other.close()
+    process.send_signal(signal.SIGCONT)
+    assert (await asleep).log_entry.log_index == 3
+    notary = open_notary(folder, FileSigner(folder / "proof-key.pem"), signer)
+    notary.start()
+    later = await notary.sign(record(4))
+    assert later.entry is not None
+    assert later.entry.index == 4
+    await notary.stop()
+    assert (await sign(folder, 5)).log_entry.log_index == 5  # the one that slept goes on from there
+    await stopped(process)
+    assert audit.audit(folder / "proof.db", folder / "log-checkpoint").faults == []
 
 
 @pytest.mark.parametrize("change", ["origin", "key"])

@@ -79,7 +79,7 @@ async def events_of(suite: Suite, headers: dict[str, str] | None = None, **field
 
 
 def keys_of(value: Any, *, ordered: bool = True) -> Any:
-    """Return all keys; those of stages and bundle are of maps, which have no order. Paths in the log differ in length."""
+    """Return all keys; those of stages and bundle are of maps, which have no order, and a path may be longer."""
     if isinstance(value, dict):
         pairs = [
             (key, keys_of(item, ordered=ordered and key not in ("stages", "bundle")))
