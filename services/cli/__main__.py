@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime
-from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import Annotated, Final, NoReturn
 
 import grpc
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis.config import load, private_folder, run_dir
-from cli import ask, checking, gateway, keys, status, suite
+from cli import ask, checking, gateway, keys, proofs, status, suite
 from cli.process import ChildError
 from cli.settings import SuiteSettings
 from planner import catalog
@@ -137,58 +136,9 @@ def orchestrate(
         ask.show(console, answer)
 
 
-@app.command(name="verify")
-def verify_proof(
-    proof: Path, *, key: Path | None = None, trusted_root: Path | None = None, transcript: Path | None = None
-) -> None:
-    """Check a proof offline, step by step; exit status 1 when it does not hold. One of key and trusted root is needed.
-
-    Args:
-        proof: JSON of the bundle, or of GET /v1/proof/{id}.
-        key: PEM of the key that signed it, or the JWKS with all keys; else the key that the log's entry names.
-        trusted_root: of the log, as /.well-known/prysm/trusted_root.json; without it the log is not looked at.
-        transcript: exact bytes of prysm.proof.transcript.
-    """
-    try:
-        made = checking.checks(proof, key, trusted_root, transcript)
-    except checking.InputError as error:
-        _fail(error)
-    sys.exit(not ask.show_checks(console, made))
-
-
-@app.command
-def audit(database: Path | None = None, *, checkpoint: Path | None = None) -> None:
-    """Recompute every leaf, tile, root and signature of a proof store; exit status 1 when one does not hold.
-
-    Args:
-        database: the store; else the one of the suite on this machine. It is only read, and may be in use.
-        checkpoint: an earlier checkpoint that the log must extend; else the one that the suite keeps.
-    """
-    state = load(SuiteSettings).state.absolute()
-    try:
-        found = checking.audit(database or state / "proof.db", checkpoint or state / "log-checkpoint")
-    except checking.InputError as error:
-        _fail(error)
-    for line in found.faults:
-        console.print(f"[red]FAIL[/] {line}", soft_wrap=True)
-    console.print(f"{found.proofs} proofs, {found.tiles} tiles, {found.checkpoints} checkpoints", soft_wrap=True)
-    console.print("[bold red]the log is damaged[/]" if found.faults else "[bold green]the log holds[/]")
-    sys.exit(bool(found.faults))
-
-
-@app.command
-def revoke_key(key_id: str, database: Path | None = None) -> None:
-    """Revoke a key that signs proofs: what it has signed keeps holding, and nothing is signed with it any more.
-
-    Args:
-        key_id: `SHA256:…`, as proofs and the JWKS name it.
-        database: the store; else the one of the suite on this machine.
-    """
-    try:
-        bound = checking.revoke(database or load(SuiteSettings).state.absolute() / "proof.db", key_id)
-    except checking.InputError as error:
-        _fail(error)
-    console.print(f"revoked {key_id} from entry {bound} on; put another key in its place and restart", soft_wrap=True)
+app.command(proofs.verify_proof, name="verify")
+app.command(proofs.audit)
+app.command(proofs.revoke_key)
 
 
 @app.command(name="status")

@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from proof import audit as auditing
-from proof import trust, verify
+from proof import revocation, trust, verify
 from proof.keys import KeyFileError, from_pem, keyid
-from proof.log import revoke as revoke_key
 from proof.note import LogKey
 from proof.storage import StorageError, Store
 
@@ -68,7 +67,7 @@ def checks(proof: Path, key: Path | None, trusted_root: Path | None, transcript:
 
 
 def revoke(database: Path, key_id: str) -> int:
-    """Revoke a signing key; see `log.revoke`.
+    """Revoke a signing key; see `revocation.revoke`.
 
     Raises:
         InputError: there is no such store, or no such key in it.
@@ -78,7 +77,7 @@ def revoke(database: Path, key_id: str) -> int:
     try:
         store = Store(database)
         try:
-            return revoke_key(store, key_id)
+            return revocation.revoke(store, key_id)
         finally:
             store.close()
     except StorageError as error:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     from proof.bundle import Bundle
-    from proof.storage import Row, Store
+    from proof.rows import Row
+    from proof.storage import Store
 
 _KEPT_CHECKPOINTS: Final = 1024
 

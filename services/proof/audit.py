@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    from proof.storage import Row, StoredCheckpoint
+    from proof.rows import Row, StoredCheckpoint
 
 _ROWS: Final = 256
 #: A log that is damaged all over need not fill the screen.

@@ -8,7 +8,8 @@ import structlog
 
 from proof import bundle, entry, keys, merkle, note, tiles
 from proof.anchor import AnchorError
-from proof.storage import DamagedError, DiskError, LogRow, Row, StorageError, StoredCheckpoint
+from proof.rows import LogRow, Row, StoredCheckpoint
+from proof.storage import DamagedError, DiskError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,11 @@ class Log:
                     f"the log in the database has {newest.size} entries, but {outside.size} were signed as"
                     f" {self._anchor.path} says: an old backup was restored, so nothing is signed"
                 )
-            if merkle.root(outside.size, self._nodes({})) != outside.root:
+            try:
+                root = merkle.root(outside.size, self._nodes({}))
+            except (tiles.TileError, DamagedError) as error:
+                raise RefusedError("the log's tiles are damaged, so nothing is signed") from error
+            if root != outside.root:
                 raise RefusedError(
                     f"the log in the database is not the one that {self._anchor.path} speaks of, so nothing is signed"
                 )
@@ -135,6 +140,7 @@ class Log:
 
         Raises:
             RefusedError: signing would fork or shrink the log, or it is damaged; nothing was written.
+            DamagedError: what is stored under one of the ids can't be read.
             DiskError: the disk failed; the process must end.
         """
         store = self._store
@@ -205,24 +211,6 @@ class Log:
                 raise RefusedError("a stored signing key is another one, so nothing is signed")
             self._keys[keyid] = entry.spki(key)
         return self._keys[keyid]
-
-
-def revoke(store: Store, keyid: str) -> int:
-    """Revoke a signing key from the log's next index on, and return that; a second time changes nothing.
-
-    Processes that run notice before they sign with it again.
-
-    Raises:
-        KeyError: no such key has signed here.
-    """
-    with store.transaction():
-        if store.key(keyid) is None:
-            raise KeyError(keyid)
-        bound = store.revoked_from(keyid)
-        if bound is None:
-            bound = store.checkpoint().size
-            store.revoke(keyid, bound)
-        return bound
 
 
 def logged(

@@ -16,6 +16,7 @@ from proof import bundle, keys, messages, statement, tiles, trust, verify
 from proof.archive import CorruptError
 from proof.log import RefusedError
 from proof.notary import ConflictError
+from proof.storage import DamagedError
 
 if TYPE_CHECKING:
     from chassis.telemetry import Spans
@@ -64,7 +65,7 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
         try:
             with self._spans.start("prysm.proof.commit", {}):
                 proof = await self._notary.sign(messages.record(request))
-        except CorruptError as error:
+        except (CorruptError, DamagedError) as error:
             raise _data_loss(request_id=request.request_id) from error
         except RefusedError as error:
             _log.error("signing_refused", why=str(error))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import apsw
 
 from proof import schema
 from proof.dsse import Envelope
+from proof.rows import LogRow, Row, StoredCheckpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,34 +32,6 @@ class DamagedError(Exception):
 
 class DiskError(Exception):
     """The disk refused a write. What is on it now only a new process can know."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A signed proof in its place."""
-
-    index: int
-    request_id: str
-    envelope: Envelope
-
-
-@dataclass(frozen=True)
-class StoredCheckpoint:
-    """A checkpoint as it was signed."""
-
-    size: int
-    root: bytes
-    note: str
-
-
-@dataclass(frozen=True)
-class LogRow:
-    """Which log the file holds."""
-
-    origin: str
-    public_key: bytes
-    #: Unix seconds.
-    created: int
 
 
 _EMPTY: Final = StoredCheckpoint(0, b"", "")

@@ -22,6 +22,8 @@ from proof import keys, log, storage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from proof.rows import StoredCheckpoint
+
 _FAULT: Final = os.environ.get("FAULT", "")
 _left = int(os.environ.get("FAULT_AFTER", "3"))
 
@@ -49,7 +51,7 @@ class _Signer(keys.LogSigner):
 
 
 class _Store(storage.Store):
-    def add_checkpoint(self, checkpoint: storage.StoredCheckpoint) -> None:
+    def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         super().add_checkpoint(checkpoint)
         _die_at("before-commit")
         if _reach("pause"):

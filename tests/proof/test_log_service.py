@@ -17,6 +17,7 @@ from chassis import client
 from chassis.errors import ServiceError
 from openprysm.proof.v2 import proof_pb2
 from proof import audit, bundle, dsse, keys, merkle, note, statement, tiles, trust
+from proof.log import RefusedError
 
 from .notaries import open_notary
 from .records import record
@@ -297,3 +298,20 @@ async def test_proofs_from_before_the_log_are_taken_into_it(
         await notary.stop()
     findings = audit.audit(folder / "proof.db", folder / "log-checkpoint")
     assert (findings.faults, findings.proofs) == ([], 150)
+
+
+async def test_a_damaged_edge_is_found_at_the_start_and_reading_goes_on(
+    folder: Path, signer: FileSigner, log_signer: LogSigner
+) -> None:
+    for number in range(2):
+        notary = open_notary(folder, signer, log_signer)
+        notary.start()
+        await notary.sign(record(number))
+        await notary.stop()
+    change(folder, "UPDATE tile SET hashes = substr(hashes, 1, 32)")
+    notary = open_notary(folder, signer, log_signer)
+    notary.start()
+    with pytest.raises(RefusedError, match="damaged"):
+        await notary.sign(record(2))
+    assert notary.archive.get(record(0).request_id) is not None
+    await notary.stop()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proof import bundle, log, trust, verify
+from proof import bundle, revocation, trust, verify
 from proof.archive import CorruptError
 from proof.keys import FileSigner, ensure_key_file
 from proof.log import RefusedError
@@ -57,8 +57,8 @@ async def test_a_revoked_key_signs_no_more_and_what_it_signed_keeps_holding(
     notary = open_notary(folder, signer, log_signer)
     notary.start()
     proofs = [await notary.sign(record(number)) for number in range(3)]
-    assert log.revoke(store, signer.keyid) == 3
-    assert log.revoke(store, signer.keyid) == 3
+    assert revocation.revoke(store, signer.keyid) == 3
+    assert revocation.revoke(store, signer.keyid) == 3
     with pytest.raises(RefusedError, match="was revoked"):
         await notary.sign(record(3))
     assert await notary.sign(record(1)) == proofs[1]  # a retry is no new signature
@@ -82,7 +82,7 @@ async def test_what_a_thief_logs_under_a_revoked_key_does_not_hold(
     notary = open_notary(folder, signer, log_signer)
     notary.start()
     await notary.sign(record(0))
-    log.revoke(store, signer.keyid)
+    revocation.revoke(store, signer.keyid)
     # One who has the keys and the database, and another program.
     monkeypatch.setattr(Store, "revoked_from", lambda *_: None)
     forged = await notary.sign(record(1))
@@ -96,4 +96,4 @@ async def test_what_a_thief_logs_under_a_revoked_key_does_not_hold(
 
 def test_a_key_that_never_signed_can_not_be_revoked(store: Store) -> None:
     with pytest.raises(KeyError):
-        log.revoke(store, "SHA256:" + "A" * 43)
+        revocation.revoke(store, "SHA256:" + "A" * 43)

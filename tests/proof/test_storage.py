@@ -8,7 +8,8 @@ import apsw
 import pytest
 
 from proof.dsse import Envelope
-from proof.storage import DamagedError, DiskError, LogRow, Row, StorageError, Store, StoredCheckpoint
+from proof.rows import LogRow, Row, StoredCheckpoint
+from proof.storage import DamagedError, DiskError, StorageError, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
