@@ -138,8 +138,10 @@ class _Verification:
 
     def checkpoint(self) -> None:
         found = self._entry()
+        log = cast("note.LogKey", self._trust.log)
+        _require(found.log_id == log.id, "an entry of another log, or says so")
         try:
-            checkpoint = note.verify(found.checkpoint, cast("note.LogKey", self._trust.log))
+            checkpoint = note.verify(found.checkpoint, log)
         except note.NoteError as error:
             raise _FailedError(str(error)) from error
         holds = (checkpoint.size, checkpoint.root) == (found.size, found.root)

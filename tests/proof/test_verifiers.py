@@ -191,6 +191,11 @@ def _other_root(case: Case, _: Shop) -> None:
     proof["rootHash"] = flipped(proof["rootHash"], 9)
 
 
+def _other_log_id(case: Case, _: Shop) -> None:
+    named = _log_entry(case)["logId"]
+    named["keyId"] = flipped(named["keyId"], 9)
+
+
 def _missing_entry(case: Case, _: Shop) -> None:
     del case.bundle["verificationMaterial"]["tlogEntries"]
 
@@ -209,6 +214,7 @@ FAULTS = {
             _flip_path,
             _flip_checkpoint,
             _other_root,
+            _other_log_id,
             _missing_entry,
             _wrong_subject,
         ),
