@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MEDIA_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _MAX_INDEX: Final = 1 << 63
 _MAX_PATH: Final = 64
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)
 
 
 class BundleError(ValueError):
@@ -91,7 +92,7 @@ def to_object(bundle: Bundle) -> dict[str, Any]:
 
 def dumps(bundle: Bundle) -> bytes:
     """Return the bundle as JSON: the same bytes for the same bundle."""
-    return json.dumps(to_object(bundle), separators=(",", ":"), ensure_ascii=False).encode()
+    return _ENCODER.encode(to_object(bundle)).encode()
 
 
 def _raw(text: Any) -> bytes:

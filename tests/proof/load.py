@@ -15,7 +15,7 @@ from .records import record
 from .wire import sign_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
@@ -33,6 +33,17 @@ class Load:
         #: Numbers of records that were asked for and not acknowledged.
         self.open: set[int] = set()
         self._numbers: Iterator[int] = iter(range(10**9))
+        self._end: Callable[[], None] = lambda: None
+
+    def after(self, answers: int, wait_s: float, process: asyncio.subprocess.Process) -> None:
+        """Kill the process a moment after so many records were acknowledged."""
+
+        def end() -> None:
+            if len(self.told) >= answers:
+                self._end = lambda: None
+                asyncio.get_running_loop().call_later(wait_s, process.send_signal, signal.SIGKILL)
+
+        self._end = end
 
     async def _call(self, stub: proof_pb2_grpc.ProofServiceStub, number: int) -> bool:
         self.open.add(number)
@@ -44,6 +55,7 @@ class Load:
         known = self.told.setdefault(request.request_id, answer)
         assert known == answer
         self.open.discard(number)
+        self._end()
         return True
 
     async def _caller(self, stub: proof_pb2_grpc.ProofServiceStub, started: asyncio.Event) -> None:
@@ -68,12 +80,12 @@ class Load:
             assert await self._call(stub, number)
 
 
-async def killed(start: Start, folder: Path, load: Load, wait_s: float) -> None:
-    """Start the service, retry what is open, load it, kill it after a while, and check what it left behind."""
+async def killed(start: Start, folder: Path, load: Load, answers: int, wait_s: float) -> None:
+    """Start the service, retry what is open, load it, kill it a moment after so many answers, check what is left."""
     process = await start()
     async with connected(folder) as stub:
         await load.again(stub)
-        asyncio.get_running_loop().call_later(wait_s, process.send_signal, signal.SIGKILL)
+        load.after(len(load.told) + answers, wait_s, process)
         await load.until(stub, process)
     if load.told:  # else the log may not have begun
         check(folder, load.told)
