@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SERVICE = proof_pb2.DESCRIPTOR.services_by_name["ProofService"].full_name
 _VERSION = 2
+#: Of a bundle to be verified; the largest that can be signed here has two thirds of it, all texts at their limit.
+_MAX_PROOF_BYTES: Final = 1 << 19
 #: What never changes under its name, what follows a rotation, and what is new with every proof. Errors get none.
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _FOR_MINUTES: Final = "public, max-age=300"
@@ -103,6 +105,8 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
         """Check a proof against this service's keys and log."""
         if not request.HasField("proof"):
             raise errors.invalid_request("proof", "must be a Sigstore bundle")
+        if request.proof.ByteSize() > _MAX_PROOF_BYTES:  # taking many small values apart would hold up who signs
+            raise errors.invalid_request("proof", f"must have at most {_MAX_PROOF_BYTES} bytes")
         transcript = request.transcript.encode() if request.HasField("transcript") else None
         try:
             made = verify.verify(json_format.MessageToDict(request.proof), self._archive.trust(), transcript)

@@ -191,6 +191,8 @@ async def test_verify_says_of_each_step_what_came_of_it(stub: proof_pb2_grpc.Pro
     assert [step.status for step in answer.checks[5:]] == ["skipped"] * 4
     for nonsense in ({"proof": 5}, {"mediaType": [], "dsseEnvelope": {"signatures": [1]}}):
         assert not (await check(stub, nonsense, None)).verified
+    with pytest.raises(ServiceError, match="proof: must have at most"):
+        await check(stub, {"proof": [1] * 100_000}, None)
     empty = client.call(stub.Verify, proof_pb2.VerifyRequest(), 10.0)
     assert await refusal(empty) == (grpc.StatusCode.INVALID_ARGUMENT, "invalid_request")
     assert not (await client.call(stub.Verify, proof_pb2.VerifyRequest(proof=struct_pb2.Struct()), 10.0)).verified

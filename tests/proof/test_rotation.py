@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,3 +99,19 @@ async def test_what_a_thief_logs_under_a_revoked_key_does_not_hold(
 def test_a_key_that_never_signed_can_not_be_revoked(store: Store) -> None:
     with pytest.raises(KeyError):
         revocation.revoke(store, "SHA256:" + "A" * 43)
+
+
+async def test_the_command_line_revokes_a_key_of_a_store_that_is_in_use(folder: Path, log_signer: LogSigner) -> None:
+    signer = new_key(folder)
+    notary = open_notary(folder, signer, log_signer)
+    notary.start()
+    await notary.sign(record(0))
+    command = [sys.executable, "-m", "cli", "revoke-key", signer.keyid, str(folder / "proof.db")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, f"revoked {signer.keyid} from entry 1 on" in done.stdout) == (0, True), done
+    with pytest.raises(RefusedError, match="was revoked"):
+        await notary.sign(record(1))
+    await notary.stop()
+    for words in (["SHA256:nobody", str(folder / "proof.db")], [signer.keyid, str(folder / "none.db")]):
+        done = subprocess.run([*command[:4], *words], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done
