@@ -45,7 +45,7 @@ class Anchor:
         Raises:
             OSError: the disk refused.
         """
-        with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False) as file:
+        with tempfile.NamedTemporaryFile("w", dir=self.path.parent, prefix=f"{self.path.name}-", delete=False) as file:
             try:
                 file.write(signed)
                 file.flush()

@@ -107,6 +107,7 @@ def migrate(connection: apsw.Connection) -> None:
     """
     if connection.pragma("user_version") == VERSION:
         return  # without a lock: a writer is not waited for
+    connection.transaction_mode = "IMMEDIATE"
     with connection:
         version = connection.pragma("user_version")
         if version > VERSION:

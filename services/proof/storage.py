@@ -68,7 +68,6 @@ class Store:
             flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if writable else 0)
             self._connection = apsw.Connection(str(path), flags=flags)
             self._connection.set_busy_timeout(busy_ms)
-            self._connection.transaction_mode = "IMMEDIATE"
             if writable:
                 for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
                     self._connection.execute(f"PRAGMA {pragma}")
@@ -167,9 +166,17 @@ class Store:
         Raises:
             DiskError: the disk is full or failed; the caller must end the process.
         """
+        connection = self._connection
         try:
-            with self._connection:
+            # Not `with connection`: that holds the interpreter's lock while it waits for the file's, and for the disk.
+            connection.execute("BEGIN IMMEDIATE")
+            try:
                 yield
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
         except (apsw.IOError, apsw.FullError) as error:
             raise DiskError from error
 

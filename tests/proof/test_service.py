@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import secrets
@@ -200,3 +201,20 @@ async def test_a_file_that_is_locked_away_does_not_stop_readers(
     assert (await get(stub, _ID)).verified
     other.execute("ROLLBACK")
     other.close()
+
+
+async def test_while_a_writer_waits_for_the_file_readers_are_served(
+    stub: proof_pb2_grpc.ProofServiceStub, folder: Path
+) -> None:
+    await sign(stub, record())
+    other = apsw.Connection(str(folder / "proof.db"))
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.ensure_future(sign(stub, record(2)))
+    async with asyncio.timeout(3):  # less than the writer would wait
+        for _ in range(20):
+            assert (await get(stub, _ID)).verified
+            await asyncio.sleep(0.01)
+    assert not waiting.done()
+    other.execute("ROLLBACK")
+    other.close()
+    assert (await waiting).log_entry.log_index == 1

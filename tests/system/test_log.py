@@ -47,8 +47,17 @@ async def test_the_command_line_needs_no_more_than_what_is_published(suite: Suit
     files["proof"].write_text(json.dumps(changed))
     bad = run("verify", str(files["proof"]), *root, "--key", str(files["jwks"]))
     assert (bad.returncode, "5. FAIL log entry" in bad.stdout) == (1, True), bad
-    nobody = run("verify", str(files["proof"]))
-    assert (nobody.returncode, nobody.stderr.count("\n")) == (1, 1)
+    nothing, text = tmp_path / "nothing", files["transcript"]
+    for words in (
+        [str(files["proof"])],  # nobody to trust
+        [str(nothing), *root],
+        [str(files["proof"]), "--trusted-root", str(nothing)],
+        [str(files["proof"]), "--trusted-root", str(text)],
+        [str(files["proof"]), "--key", str(text)],
+        [str(files["root"]), "--key", str(files["root"])],
+    ):
+        wrong = run("verify", *words)
+        assert (wrong.returncode, wrong.stderr.count("\n"), wrong.stderr[:11]) == (1, 1, "openprysm: "), wrong
 
 
 async def test_a_proof_is_an_entry_of_the_log_that_the_gateway_shows(suite: Suite) -> None:
