@@ -13,7 +13,7 @@ COOLDOWN_DAYS := 7
 
 # The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …
 
-.PHONY: help run serve test bench check fmt lint types imports proto proto-check proto-lint proto-release prices manifests lock clean
+.PHONY: help run serve test bench bench-proof drill-proof check fmt lint types imports proto proto-check proto-lint proto-release prices manifests lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ test: $(VENV)/dev.stamp ## all tests: real Envoy, real models, real databases
 
 bench: $(VENV)/dev.stamp ## what the suite adds to an instant upstream, and its memory
 	@PYTHONPATH=tests $(BIN)/python tests/bench/added_latency.py
+
+bench-proof: $(VENV)/dev.stamp ## signed, logged, committed proofs a second, and look-ups
+	@$(BIN)/python tests/bench/proofs.py
+
+drill-proof: $(VENV)/dev.stamp ## kill the proof service a hundred times under load: nothing is lost, nothing forks
+	@DRILL_KILLS=100 $(BIN)/pytest -q -s tests/proof/test_log_crashes.py -k any_moment
 
 check: lint types imports proto-lint proto-check ## everything that reads the code without running it
 

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime
-from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import Annotated, Final, NoReturn
 
 import grpc
@@ -17,12 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis.config import load, private_folder, run_dir
-from cli import ask, gateway, keys, status, suite
+from cli import ask, checking, gateway, keys, proofs, status, suite
 from cli.process import ChildError
 from cli.settings import SuiteSettings
 from planner import catalog
-from proof import verify
-from proof.keys import KeyFileError, from_pem
 
 app = App(name="openprysm", help="One prompt, several language models, one answer, and a proof of how it was made.")
 keys_app = App(name="keys", help="API keys.")
@@ -61,7 +58,7 @@ async def _until_stopped(settings: SuiteSettings, question: str | None) -> None:
 async def _serve(settings: SuiteSettings, key: str, question: str | None, stopped: asyncio.Event) -> None:
     state = settings.state.absolute()
     async with suite.running(settings, console.print) as keepers:
-        trusted = from_pem((state / "proof-key.pub.pem").read_bytes())
+        trusted = checking.own(state)
         console.print(f"serving on {settings.url}; the development key is in {state / 'dev-key'}", soft_wrap=True)
         if question is not None:
             console.print(f"\n[bold]{question}[/]\n")
@@ -139,24 +136,9 @@ def orchestrate(
         ask.show(console, answer)
 
 
-@app.command(name="verify")
-def verify_proof(proof: Path, *, key: Path, transcript: Path | None = None) -> None:
-    """Check a proof offline against a public key; exit status 1 when it does not hold.
-
-    Args:
-        proof: JSON of the bundle, or of GET /v1/proof/{id}.
-        key: PEM of the proof service's public key.
-        transcript: exact bytes of prysm.proof.transcript.
-    """
-    try:
-        parsed = json.loads(proof.read_bytes())
-        trusted = from_pem(key.read_bytes())
-        spoken = transcript.read_bytes() if transcript else None
-    except (OSError, ValueError, KeyFileError) as error:
-        _fail(f"{proof if isinstance(error, ValueError) else ''} can't be read: {error}".strip())
-    if not isinstance(parsed, dict):
-        _fail(f"{proof} holds no proof")
-    sys.exit(not ask.show_checks(console, verify.verify(parsed, trusted, spoken)))
+app.command(proofs.verify_proof, name="verify")
+app.command(proofs.audit)
+app.command(proofs.revoke_key)
 
 
 @app.command(name="status")

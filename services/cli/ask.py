@@ -13,11 +13,13 @@ from rich.text import Text
 from proof import verify
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric import ec
     from rich.console import Console
+
+    from proof.trust import Trust
 
 _TIMEOUT_S: Final = 300
 _OK: Final = 200
+_MARKS: Final = {"pass": "ok  ", "fail": "FAIL", "skipped": "--  "}
 
 
 class AskError(Exception):
@@ -106,17 +108,15 @@ def show(console: Console, answer: Any) -> None:
 def show_checks(console: Console, checks: list[verify.Check]) -> bool:
     """Print a verification step by step and its verdict, which is returned."""
     for number, check in enumerate(checks, 1):
-        mark, why = ("ok  ", "") if check.passed else ("FAIL", f": {check.why}")
-        console.print(f"  {number}. {mark} {check.name}{why}")
-    verified = all(check.passed for check in checks)
+        why = f": {check.why}" if check.why else ""
+        console.print(f"  {number}. {_MARKS[check.status]} {check.name}{why}", soft_wrap=True)
+    verified = verify.verified(checks)
     console.print("[bold green]proof verified[/]" if verified else "[bold red]proof NOT verified[/]")
     return verified
 
 
-async def ask_and_verify(
-    console: Console, url: str, key: str, body: dict[str, Any], trusted: ec.EllipticCurvePublicKey
-) -> bool:
-    """Ask, show, fetch the public proof, check it against the trusted key, show that too."""
+async def ask_and_verify(console: Console, url: str, key: str, body: dict[str, Any], trusted: Trust) -> bool:
+    """Ask, show, fetch the public proof, check it against those who are trusted, show that too."""
     answer = await orchestrate(url, key, body)
     show(console, answer)
     kept = answer["prysm"]["proof"]

@@ -93,6 +93,10 @@ class Signed:
     keyid: str
     #: The public proof as JSON.
     bundle: bytes
+    #: Its place in the log, the log's size then, and the signed note that covers both.
+    log_index: int | None = None
+    tree_size: int | None = None
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,10 @@ class ProofPeer:
         """Sign and store the record of a run."""
         record = outgoing.sign_request(request_id, created, outcome, written, trace_id(), self._software_version)
         answer = await client.call(self._stub.Sign, record, timeout_s)
-        return Signed(answer.proof_hash, answer.keyid, answer.bundle)
+        logged = answer.log_entry
+        return Signed(
+            answer.proof_hash, answer.keyid, answer.bundle, logged.log_index, logged.tree_size, logged.checkpoint
+        )
 
 
 class SlotsPeer:

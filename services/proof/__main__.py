@@ -1,23 +1,28 @@
-"""`python -m proof`: reads the settings, opens key and store, serves."""
+"""`python -m proof`: reads the settings, opens keys and store, serves."""
 
 from __future__ import annotations
 
+import os
 import time
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
+from typing import Annotated
+
+from pydantic import Field
 
 from chassis import telemetry
 from chassis.config import Address, Settings, load, private_folder
 from chassis.server import Server, StartError, run
 from openprysm.proof.v2 import idempotency_pb2_grpc, proof_pb2_grpc
+from proof.anchor import Anchor
 from proof.idempotency import Slots, SlotStore
 from proof.idempotency_service import SERVICE as IDEMPOTENCY
 from proof.idempotency_service import IdempotencyServicer
-from proof.keys import FileSigner, KeyFileError, ensure_key_file
+from proof.keys import FileSigner, KeyFileError, LogSigner, ensure_key_file, ensure_log_key_file
 from proof.notary import Notary
 from proof.service import SERVICE, ProofServicer
-from proof.storage import StorageError, Store
+from proof.storage import DiskError, StorageError, Store
 
 
 class ProofSettings(Settings):
@@ -28,6 +33,16 @@ class ProofSettings(Settings):
     proof_key: Path | None = None
     #: SQLite file; default `proof.db` in the state folder. The slots of idempotency keys are in a file beside it.
     proof_db: Path | None = None
+    #: PEM of the log's key; default `log-key.pem` in the state folder, made with a new log.
+    log_key: Path | None = None
+    #: Name of the log: the host under which verifiers know it. Fixed for ever at the first start.
+    log_origin: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")] = "localhost"
+    #: File outside of the database with the newest checkpoint; default `log-checkpoint` in the state folder.
+    log_checkpoint: Path | None = None
+
+
+def _die() -> None:
+    os._exit(os.EX_IOERR)
 
 
 async def _main(settings: ProofSettings) -> None:
@@ -37,15 +52,24 @@ async def _main(settings: ProofSettings) -> None:
     try:
         if settings.proof_key is None:
             ensure_key_file(key_file)
-        notary = Notary(FileSigner(key_file), partial(Store, database))
+        log_key = settings.log_key or state / "log-key.pem"
+        store = Store(database)
+        if settings.log_key is None and store.log() is None:
+            ensure_log_key_file(log_key)
+        store.close()
+        log_signer = LogSigner(log_key, settings.log_origin)
+        if settings.log_key is None:  # for whoever may read the folder, as the proof key's public half
+            log_key.with_suffix(".vkey").write_text(log_signer.key.vkey + "\n")
+        anchor = Anchor(settings.log_checkpoint or state / "log-checkpoint", log_signer.key)
+        notary = Notary(FileSigner(key_file), log_signer, partial(Store, database), anchor, time.time, _die)
         slots = Slots(SlotStore(database.with_name(f"{database.stem}-idempotency.db"), time.time))
+    except DiskError as error:
+        raise StartError("the disk is full or failed") from error
     except (KeyFileError, StorageError) as error:
         raise StartError(str(error)) from error
     provider = telemetry.configure("proof", version("openprysm"))
     server = Server("proof", settings.proof_listen or settings.socket("proof"), settings, provider)
-    # The methods that are still abstract come with the log; until then they answer UNIMPLEMENTED.
-    servicer = ProofServicer(notary, server.spans)  # type: ignore[abstract]
-    proof_pb2_grpc.add_ProofServiceServicer_to_server(servicer, server.grpc)
+    proof_pb2_grpc.add_ProofServiceServicer_to_server(ProofServicer(notary, server.spans), server.grpc)
     idempotency_pb2_grpc.add_IdempotencyServiceServicer_to_server(IdempotencyServicer(slots), server.grpc)
     notary.start()
     slots.start()

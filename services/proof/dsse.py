@@ -1,28 +1,18 @@
-"""DSSE envelopes and the Sigstore bundle that holds one.
+"""DSSE envelopes.
 
-Sources: secure-systems-lab/dsse protocol.md (PAE, envelope), Sigstore bundle v0.3.
+Source: secure-systems-lab/dsse protocol.md.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
-MEDIA_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
-
-
-class EnvelopeError(ValueError):
-    """The bytes are no bundle of ours; the text says which part is wrong."""
 
 
 @dataclass(frozen=True)
@@ -48,41 +38,3 @@ def signature_holds(envelope: Envelope, key: ec.EllipticCurvePublicKey) -> bool:
     except InvalidSignature:
         return False
     return True
-
-
-def to_bundle(envelope: Envelope) -> bytes:
-    """Return the envelope in a Sigstore bundle, as JSON."""
-    return json.dumps(
-        {
-            "mediaType": MEDIA_TYPE,
-            "verificationMaterial": {"publicKey": {"hint": envelope.keyid}},
-            "dsseEnvelope": {
-                "payload": base64.b64encode(envelope.payload).decode(),
-                "payloadType": PAYLOAD_TYPE,
-                "signatures": [{"sig": base64.b64encode(envelope.signature).decode(), "keyid": envelope.keyid}],
-            },
-        },
-        separators=(",", ":"),
-    ).encode()
-
-
-def from_bundle(bundle: Mapping[str, object]) -> Envelope:
-    """Read the envelope out of a bundle.
-
-    Raises:
-        EnvelopeError: it is no bundle of version 0.3 with one signature.
-    """
-    try:
-        media_type, inner = bundle["mediaType"], cast("Any", bundle["dsseEnvelope"])
-        payload_type = inner["payloadType"]
-        (signature,) = inner["signatures"]
-        envelope = Envelope(
-            payload=base64.b64decode(inner["payload"], validate=True),
-            signature=base64.b64decode(signature["sig"], validate=True),
-            keyid=str(signature["keyid"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise EnvelopeError("not a Sigstore bundle with a DSSE envelope of one signature") from error
-    if (media_type, payload_type) != (MEDIA_TYPE, PAYLOAD_TYPE):
-        raise EnvelopeError(f"mediaType must be {MEDIA_TYPE} and payloadType {PAYLOAD_TYPE}")
-    return envelope

@@ -1,4 +1,4 @@
-"""Signing keys: what a signer is, and the one that keeps its key in a file."""
+"""Signing keys: what a signer is, and those that keep their key in a file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from proof import note
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 
 class KeyFileError(Exception):
@@ -63,6 +67,22 @@ def from_pem(pem: bytes) -> ec.EllipticCurvePublicKey:
     return key
 
 
+def _load_private(path: Path) -> PrivateKeyTypes:
+    """Read a PEM file that only its owner may read.
+
+    Raises:
+        KeyFileError: it is missing, readable by others, or holds no unencrypted key.
+    """
+    try:
+        if path.stat().st_mode & 0o077:
+            raise KeyFileError(f"{path} must have mode 0600")
+        return serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise KeyFileError(f"{path} can't be read") from error
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+        raise KeyFileError(f"{path} holds no unencrypted PEM key") from error
+
+
 class FileSigner:
     """A key in a PEM file that only its owner may read. Signatures are deterministic (RFC 6979)."""
 
@@ -72,14 +92,7 @@ class FileSigner:
         Raises:
             KeyFileError: the file is missing, readable by others, or holds no unencrypted P-256 key.
         """
-        try:
-            if path.stat().st_mode & 0o077:
-                raise KeyFileError(f"{path} must have mode 0600")
-            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        except OSError as error:
-            raise KeyFileError(f"{path} can't be read") from error
-        except (TypeError, ValueError, UnsupportedAlgorithm) as error:
-            raise KeyFileError(f"{path} holds no unencrypted PEM key") from error
+        key = _load_private(path)
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             raise KeyFileError(f"{path} holds no P-256 key")
         self._key = key
@@ -92,19 +105,48 @@ class FileSigner:
         return self._key.sign(message, self._algorithm)
 
 
+class LogSigner:
+    """The key of the log in a PEM file that only its owner may read."""
+
+    def __init__(self, path: Path, origin: str) -> None:
+        """Load the key of the log `origin`.
+
+        Raises:
+            KeyFileError: as FileSigner, for an Ed25519 key.
+        """
+        key = _load_private(path)
+        if not isinstance(key, ed25519.Ed25519PrivateKey):
+            raise KeyFileError(f"{path} holds no Ed25519 key")
+        self._key = key
+        self.key = note.LogKey(origin, key.public_key().public_bytes_raw())
+
+    def sign(self, checkpoint: note.Checkpoint) -> str:
+        """Return the signed note of a checkpoint."""
+        return note.sign(checkpoint, self.key, self._key)
+
+
+def _ensure(path: Path, key: PrivateKeyTypes) -> None:
+    """Write `key` with mode 0600 when there is no file."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    # Written whole under another name first, mode 0600: a crash here leaves no half key behind, and of several
+    # that start at once one gives the key to all.
+    with tempfile.NamedTemporaryFile(dir=path.parent) as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            path.hardlink_to(file.name)
+
+
 def ensure_key_file(path: Path) -> None:
     """Make a key with mode 0600 when there is none, and publish its public half beside it as `<stem>.pub.pem`."""
     if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        # Written whole under another name first, mode 0600: a crash here leaves no half key behind, and of several
-        # that start at once one gives the key to all.
-        with tempfile.NamedTemporaryFile(dir=path.parent) as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-            with suppress(FileExistsError):
-                path.hardlink_to(file.name)
+        _ensure(path, ec.generate_private_key(ec.SECP256R1()))
     path.with_name(path.stem + ".pub.pem").write_bytes(to_pem(FileSigner(path).public_key))
+
+
+def ensure_log_key_file(path: Path) -> None:
+    """Make the key of a new log with mode 0600 when there is none. A log that exists must keep its own."""
+    if not path.exists():
+        _ensure(path, ed25519.Ed25519PrivateKey.generate())

@@ -1,29 +1,28 @@
-"""Signs records and stores the proofs, many callers to one transaction."""
+"""Signs records and logs the proofs, many callers to one transaction."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
 from proof import dsse, keys, statement
-from proof.storage import DamagedError, Entry
+from proof.archive import Archive
+from proof.log import BATCH, Log, RefusedError
+from proof.storage import DiskError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    from proof.dsse import Envelope
-    from proof.keys import Signer
+    from proof.anchor import Anchor
+    from proof.bundle import Bundle
+    from proof.keys import LogSigner, Signer
     from proof.statement import Record
     from proof.storage import Store
 
-_BATCH: Final = 64
 _log = structlog.get_logger()
 
 
@@ -31,14 +30,11 @@ class ConflictError(Exception):
     """Another record is already signed under this id."""
 
 
-class CorruptError(Exception):
-    """A stored proof does not verify any more."""
-
-
 @dataclass(frozen=True)
 class _Pending:
-    entry: Entry
-    done: asyncio.Future[Envelope]
+    request_id: str
+    payload: bytes
+    done: asyncio.Future[Bundle]
 
 
 class Notary:
@@ -47,13 +43,46 @@ class Notary:
     A batch is what has queued up while the last one was committed, so a lone caller waits for no one.
     """
 
-    def __init__(self, signer: Signer, open_store: Callable[[], Store]) -> None:
-        """Make a notary; `open_store` opens a connection of its own at each call."""
+    def __init__(
+        self,
+        signer: Signer,
+        log_signer: LogSigner,
+        open_store: Callable[[], Store],
+        anchor: Anchor,
+        now: Callable[[], float],
+        die: Callable[[], None],
+    ) -> None:
+        """Make a notary over a log that is begun or compared with its anchor here.
+
+        A log that must not be extended can still be read: then every `sign` says why.
+
+        Args:
+            signer: of proofs.
+            log_signer: of checkpoints.
+            open_store: opens a connection of its own at each call.
+            anchor: where the newest checkpoint is kept besides.
+            now: unix seconds.
+            die: ends the process at once; called when the disk has failed.
+
+        Raises:
+            StorageError: the store holds another log.
+            DiskError: the disk failed.
+        """
         self._signer = signer
         self._writer = open_store()
+        with self._writer.transaction():
+            self._writer.add_key(signer.keyid, keys.to_pem(signer.public_key))
+        self._sequencer = Log(self._writer, log_signer, anchor)
+        self._refusal: RefusedError | None = None
+        try:
+            self._sequencer.open(int(now()))
+        except RefusedError as error:
+            _log.error("log_refused", why=str(error))
+            self._refusal = error
         self._reader = open_store()
-        self._writer.add_key(signer.keyid, keys.to_pem(signer.public_key))
-        self._keys = {signer.keyid: signer.public_key}
+        #: What is stored, for reading in the event loop's thread.
+        self.archive = Archive(self._reader, log_signer.key)
+        self._die = die
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, "proof-writer")
         self._task: asyncio.Task[None] | None = None
@@ -71,75 +100,55 @@ class Notary:
         self._writer.close()
         self._reader.close()
 
-    async def sign(self, record: Record) -> Envelope:
-        """Sign and store a record; when this returns, the proof is on disk. The same record again: the same proof.
+    async def sign(self, record: Record) -> Bundle:
+        """Sign, log and store a record; when this returns, the proof is on disk. The same record again: the same proof.
 
         Raises:
             RecordError: the record must not be signed.
             ConflictError: another record has this id.
             CorruptError: what an earlier call stored is not what was signed.
+            RefusedError: the log must not be extended.
         """
+        if self._refusal is not None:
+            raise self._refusal
         statement.check(record)
         payload = statement.payload(record)
-        envelope = dsse.Envelope(payload, self._signer.sign(dsse.pae(payload)), self._signer.keyid)
-        done: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Pending(Entry(record.request_id, envelope), done))
+        done: asyncio.Future[Bundle] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(_Pending(record.request_id, payload, done))
         stored = await done
-        if stored is not envelope:
-            self._check(record.request_id, stored)
-        if stored.payload != payload:
-            raise ConflictError
+        if stored.envelope.payload is not payload:  # an earlier call's
+            self.archive.check(record.request_id, stored)
+            if stored.envelope.payload != payload:
+                raise ConflictError
         return stored
 
-    def get(self, request_id: str) -> Envelope | None:
-        """Return the proof of an orchestration after checking it.
-
-        Raises:
-            CorruptError: what is stored is not what was signed.
-        """
-        if not statement.REQUEST_ID.fullmatch(request_id):
-            return None
-        try:
-            envelope = self._reader.get(request_id)
-            if envelope is not None:
-                self._check(request_id, envelope)
-        except DamagedError as error:
-            raise CorruptError from error
-        return envelope
-
-    def _check(self, request_id: str, envelope: Envelope) -> None:
-        key = self._key(envelope.keyid)
-        if key is None or not dsse.signature_holds(envelope, key):
-            raise CorruptError
-        if json.loads(envelope.payload)["predicate"]["request_id"] != request_id:
-            raise CorruptError
-
-    def _key(self, keyid: str) -> ec.EllipticCurvePublicKey | None:
-        """Return a key that has signed here; the id is made of the key, so another one can't take its place."""
-        try:
-            if keyid not in self._keys and (pem := self._reader.key(keyid)):
-                key = keys.from_pem(pem)
-                self._keys[keys.keyid(key)] = key
-        except (keys.KeyFileError, DamagedError) as error:
-            raise CorruptError from error
-        return self._keys.get(keyid)
+    def _append(self, given: Sequence[tuple[str, bytes]]) -> list[Bundle]:
+        """Sign and log in the writer's thread: the loop's own would wait for it after each signature."""
+        sign, keyid = self._signer.sign, self._signer.keyid
+        return self._sequencer.append(
+            [(request_id, dsse.Envelope(payload, sign(dsse.pae(payload)), keyid)) for request_id, payload in given]
+        )
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             batch = [await self._queue.get()]
-            while len(batch) < _BATCH and not self._queue.empty():
+            while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            entries = [pending.entry for pending in batch]
+            given = [(pending.request_id, pending.payload) for pending in batch]
             try:
-                stored = await loop.run_in_executor(self._thread, self._writer.add, entries)
+                stored = await loop.run_in_executor(self._thread, self._append, given)
             except Exception as error:  # noqa: BLE001 - it is handed to the callers
                 # Nothing of the batch is acknowledged: every caller learns it, and may try again.
-                _log.exception("commit_failed", entries=len(entries))
+                _log.exception("commit_failed", entries=len(given))
+                if isinstance(error, DiskError):
+                    # Pages that could not be written may be lost while the kernel says they are clean: going on could
+                    # acknowledge what a crash takes back. A new process reads what is really there.
+                    self._die()
                 for pending in batch:
                     if not pending.done.done():
                         pending.done.set_exception(error)
                 continue
-            for pending, envelope in zip(batch, stored, strict=True):
+            for pending, proof in zip(batch, stored, strict=True):
                 if not pending.done.done():  # done already when its caller went away
-                    pending.done.set_result(envelope)
+                    pending.done.set_result(proof)

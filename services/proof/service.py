@@ -1,116 +1,79 @@
-"""ProofService on the wire."""
+"""ProofService on the messages."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import TYPE_CHECKING, Any, TypeAlias
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 import structlog
+from google.api import httpbody_pb2
+from google.protobuf import json_format
 
 from chassis import errors
 from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
-from proof import dsse, statement
-from proof.notary import ConflictError, CorruptError
+from proof import bundle, keys, messages, statement, tiles, trust, verify
+from proof.archive import CorruptError
+from proof.log import RefusedError
+from proof.notary import ConflictError
+from proof.storage import DamagedError
 
 if TYPE_CHECKING:
     from chassis.telemetry import Spans
+    from proof.archive import Archive
     from proof.notary import Notary
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 SERVICE = proof_pb2.DESCRIPTOR.services_by_name["ProofService"].full_name
 _VERSION = 2
+#: Of a bundle to be verified; the largest that can be signed here has two thirds of it, all texts at their limit.
+_MAX_PROOF_BYTES: Final = 1 << 19
+#: What never changes under its name, what follows a rotation, and what is new with every proof. Errors get none.
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_FOR_MINUTES: Final = "public, max-age=300"
+_ALWAYS_NEW: Final = "no-cache"
+_KEY_NAME: Final = re.compile(r"prysm/keys/([A-Za-z0-9_-]{43})\.pem")
 _log = structlog.get_logger()
 
 
-def _record(request: proof_pb2.SignRequest) -> statement.Record:
-    def optional(field: str) -> Any:
-        return getattr(request, field) if request.HasField(field) else None  # type: ignore[arg-type]
-
-    return statement.Record(
-        request_id=request.request_id,
-        created=request.created,
-        policy=request.policy,
-        strategy=request.strategy,
-        forced=request.forced,
-        k=request.k,
-        calls=tuple(
-            statement.Call(
-                stage=call.stage,
-                model=call.model,
-                provider=call.provider,
-                status=call.status,
-                attempt=call.attempt,
-                input_digest=call.input_digest,
-                output_digest=call.output_digest,
-                prompt_tokens=call.prompt_tokens,
-                completion_tokens=call.completion_tokens,
-                cost_pico_usd=call.cost_pico_usd if call.HasField("cost_pico_usd") else None,
-            )
-            for call in request.calls
-        ),
-        agreement=optional("agreement"),
-        confidence=request.confidence,
-        confidence_source=request.confidence_source,
-        calibration_id=optional("calibration_id"),
-        aggregator=optional("aggregator"),
-        degradations=tuple(statement.Degradation(item.stage, item.reason, item.model) for item in request.degradations),
-        transcript_sha256=request.transcript_sha256,
-        compliance=statement.Compliance(
-            request.compliance.decision_sha256, request.compliance.attestation, request.compliance.matrix_version
-        )
-        if request.HasField("compliance")
-        else None,
-        trace_id=request.trace_id,
-        software_version=request.software_version,
-        cost_estimated=request.cost_estimated,
-    )
-
-
-def _proof_hash(envelope: dsse.Envelope) -> str:
-    return "sha256:" + hashlib.sha256(envelope.payload).hexdigest()
-
-
-def _data_loss(request_id: str) -> errors.ServiceError:
-    _log.error("stored_proof_is_corrupt", request_id=request_id)
+def _data_loss(**what: object) -> errors.ServiceError:
+    _log.error("stored_proof_is_corrupt", **what)
     return errors.ServiceError(grpc.StatusCode.DATA_LOSS, "orchestration_error", "the stored proof does not verify")
 
 
-def _entry(envelope: dsse.Envelope) -> proof_pb2.ProofEntry:
-    said = json.loads(envelope.payload)["predicate"]
-    succeeded = dict.fromkeys(call["model"] for call in said["calls"] if call["status"] == "ok")
-    return proof_pb2.ProofEntry(
-        proof_hash=_proof_hash(envelope),
-        keyid=envelope.keyid,
-        created=said["created"],
-        policy=said["policy"],
-        strategy=said["strategy"],
-        models=succeeded,
-        calls=said["totals"]["calls"],
-        agreement=float(said["agreement"]) if "agreement" in said else None,
-        confidence=float(said["confidence"]),
-        confidence_source=said["confidence_source"],
-        cost_usd=int(said["totals"]["cost_micro_usd"]) / 1e6,
-        degraded=bool(said["degradations"]),
-    )
+def _not_found(reason: str, what: str) -> errors.ServiceError:
+    return errors.ServiceError(grpc.StatusCode.NOT_FOUND, reason, what)
+
+
+async def _body(context: Context, content_type: str, data: bytes, caching: str) -> httpbody_pb2.HttpBody:
+    await context.send_initial_metadata((("cache-control", caching),))
+    return httpbody_pb2.HttpBody(content_type=content_type, data=data)
 
 
 class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
-    """Sign for the executor, Get for everybody. The log's methods come with the log."""
+    """Sign for the executor, the rest for everybody."""
 
     def __init__(self, notary: Notary, spans: Spans) -> None:
         self._notary = notary
         self._spans = spans
 
+    @property
+    def _archive(self) -> Archive:
+        return self._notary.archive
+
     async def Sign(self, request: proof_pb2.SignRequest, context: Context) -> proof_pb2.SignResponse:  # noqa: ARG002, N802
-        """Sign, store, answer."""
+        """Sign, log, store, answer."""
         try:
             with self._spans.start("prysm.proof.commit", {}):
-                envelope = await self._notary.sign(_record(request))
-        except CorruptError as error:
-            raise _data_loss(request.request_id) from error
+                proof = await self._notary.sign(messages.record(request))
+        except (CorruptError, DamagedError) as error:
+            raise _data_loss(request_id=request.request_id) from error
+        except RefusedError as error:
+            _log.error("signing_refused", why=str(error))
+            raise errors.ServiceError(
+                grpc.StatusCode.FAILED_PRECONDITION, "orchestration_error", "the log is damaged or was set back"
+            ) from error
         except statement.RecordError as error:
             raise errors.ServiceError(grpc.StatusCode.INVALID_ARGUMENT, "invalid_request", str(error)) from error
         except ConflictError as error:
@@ -118,17 +81,97 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
                 grpc.StatusCode.ALREADY_EXISTS, "invalid_request", "request_id: another record is signed under it"
             ) from error
         return proof_pb2.SignResponse(
-            proof_hash=_proof_hash(envelope), keyid=envelope.keyid, bundle=dsse.to_bundle(envelope)
+            proof_hash=messages.proof_hash(proof.envelope),
+            keyid=proof.envelope.keyid,
+            bundle=bundle.dumps(proof),
+            log_entry=messages.log_entry(proof),
         )
 
     async def Get(self, request: proof_pb2.GetRequest, context: Context) -> proof_pb2.GetResponse:  # noqa: ARG002, N802
         """Look a proof up, check it, show it."""
         try:
-            envelope = self._notary.get(request.id)
+            proof = self._archive.get(request.id)
         except CorruptError as error:
-            raise _data_loss(request.id) from error
-        if envelope is None:
-            raise errors.ServiceError(grpc.StatusCode.NOT_FOUND, "proof_not_found", "no proof has this id")
-        response = proof_pb2.GetResponse(verified=True, request_id=request.id, version=_VERSION, entry=_entry(envelope))
-        response.proof.update(json.loads(dsse.to_bundle(envelope)))
+            raise _data_loss(request_id=request.id) from error
+        if proof is None:
+            raise _not_found("proof_not_found", "no proof has this id")
+        response = proof_pb2.GetResponse(
+            verified=True, request_id=request.id, version=_VERSION, entry=messages.summary(proof)
+        )
+        response.proof.update(bundle.to_object(proof))
         return response
+
+    async def Verify(self, request: proof_pb2.VerifyRequest, context: Context) -> proof_pb2.VerifyResponse:  # noqa: ARG002, N802
+        """Check a proof against this service's keys and log."""
+        if not request.HasField("proof"):
+            raise errors.invalid_request("proof", "must be a Sigstore bundle")
+        if request.proof.ByteSize() > _MAX_PROOF_BYTES:  # taking many small values apart would hold up who signs
+            raise errors.invalid_request("proof", f"must have at most {_MAX_PROOF_BYTES} bytes")
+        transcript = request.transcript.encode() if request.HasField("transcript") else None
+        try:
+            made = verify.verify(json_format.MessageToDict(request.proof), self._archive.trust(), transcript)
+        except CorruptError as error:
+            raise _data_loss(part="keys") from error
+        return proof_pb2.VerifyResponse(verified=verify.verified(made), checks=messages.checks(made))
+
+    async def GetCheckpoint(  # noqa: N802
+        self,
+        request: proof_pb2.GetCheckpointRequest,  # noqa: ARG002 - it is empty
+        context: Context,
+    ) -> httpbody_pb2.HttpBody:
+        """Show the newest checkpoint."""
+        try:
+            note = self._archive.checkpoint()
+        except CorruptError as error:
+            raise _data_loss(part="checkpoint") from error
+        if not note:
+            raise _not_found("not_found", "the log has no entry yet")
+        return await _body(context, "text/plain; charset=utf-8", note.encode(), _ALWAYS_NEW)
+
+    async def GetConsistencyProof(  # noqa: N802
+        self, request: proof_pb2.GetConsistencyProofRequest, context: Context
+    ) -> proof_pb2.GetConsistencyProofResponse:
+        """Prove that the log has only grown."""
+        try:
+            hashes = self._archive.consistency(request.old_size, request.new_size)
+        except CorruptError as error:
+            raise _data_loss(part="tiles") from error
+        if hashes is None:
+            raise errors.invalid_request("new_size", f"must be old_size to {self._archive.size()}, the log's size")
+        await context.send_initial_metadata((("cache-control", _FOR_EVER),))
+        return proof_pb2.GetConsistencyProofResponse(hashes=hashes)
+
+    async def GetTile(self, request: proof_pb2.GetTileRequest, context: Context) -> httpbody_pb2.HttpBody:  # noqa: N802
+        """Show a tile of hashes or of entries."""
+        try:
+            wanted = tiles.parse_path(request.path)
+        except tiles.TileError as error:
+            raise _not_found("not_found", str(error)) from error
+        try:
+            data = self._archive.tile(wanted)
+        except CorruptError as error:
+            raise _data_loss(part="tile", path=request.path) from error
+        if data is None:
+            raise _not_found("not_found", "the log has no such tile yet")
+        return await _body(context, "application/octet-stream", data, _FOR_EVER)
+
+    async def GetTrust(self, request: proof_pb2.GetTrustRequest, context: Context) -> httpbody_pb2.HttpBody:  # noqa: N802
+        """Show a document that a verifier needs."""
+        try:
+            believed = self._archive.trust()
+            match request.name:
+                case "jwks.json":
+                    return await _body(context, "application/jwk-set+json", trust.jwks(believed.keys), _FOR_MINUTES)
+                case "prysm/trusted_root.json":
+                    root = trust.trusted_root(self._archive.log, self._archive.since())
+                    return await _body(context, "application/json", root, _FOR_MINUTES)
+                case "log.vkey":
+                    vkey = self._archive.log.vkey.encode() + b"\n"
+                    return await _body(context, "text/plain; charset=utf-8", vkey, _FOR_MINUTES)
+            named = _KEY_NAME.fullmatch(request.name)
+            key = believed.keys.get(trust.keyid_of(named[1])) if named else None
+        except CorruptError as error:
+            raise _data_loss(part="keys") from error
+        if key is None:
+            raise _not_found("not_found", "no such document")
+        return await _body(context, "application/x-pem-file", keys.to_pem(key.public), _FOR_EVER)

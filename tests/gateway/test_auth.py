@@ -202,7 +202,7 @@ async def test_a_stranger_is_refused_before_the_body_is_read(stack: Stack) -> No
     assert (reply.status, reply.error) == (401, "invalid_api_key")
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/v1/proof/prysm-0"])
+@pytest.mark.parametrize("path", ["/healthz", "/v1/proof/prysm-0", "/checkpoint", "/.well-known/jwks.json"])
 async def test_public_paths_need_no_key_and_pass_none_on(stack: Stack, path: str) -> None:
     assert (await stack.request("GET", path)).status == 200
     assert (await stack.request("GET", path, headers={"authorization": GOOD})).status == 200

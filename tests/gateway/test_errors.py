@@ -186,6 +186,8 @@ async def test_a_body_over_the_limit_is_refused_and_one_at_the_limit_passes(stac
     ("method", "path", "allow"),
     [(method, "/v2/orchestrate", "POST") for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "HEAD")]
     + [(method, "/v1/proof/prysm-0", "GET") for method in ("POST", "PUT", "DELETE", "OPTIONS", "HEAD")]
+    + [(method, "/v1/proof/verify", "POST") for method in ("GET", "PUT", "DELETE", "HEAD")]
+    + [(method, path, "GET") for method in ("POST", "HEAD") for path in ("/checkpoint", "/tile/0/000", "/log.vkey")]
     + [(method, "/healthz", "GET, HEAD") for method in ("POST", "PUT", "DELETE")],
 )
 async def test_another_method_of_a_known_path_is_not_allowed(stack: Stack, method: str, path: str, allow: str) -> None:
@@ -205,6 +207,14 @@ async def test_another_method_of_a_known_path_is_not_allowed(stack: Stack, metho
         "/v1/proof",
         "/v1/proof/",
         "/v1/proof/a/b",
+        "/v1/proof/verify/a",
+        "/checkpoint/",
+        "/tile/",
+        "/tile/0/000:b",
+        "/.well-known/",
+        "/.well-known/security.txt",
+        "/v1/consistency/1",
+        "/v1/consistency/-1/2",
         "/metrics",
         "/a%2Fb",
     ],

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from proof.keys import FileSigner, ensure_key_file
-from proof.notary import Notary
-from proof.storage import Store
+from proof.keys import FileSigner, LogSigner, ensure_key_file, ensure_log_key_file
+
+from .notaries import open_notary
+from .processes import Start, starting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from proof.notary import Notary
 
 
 @pytest.fixture
@@ -32,10 +34,25 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> FileSigner:
     return FileSigner(path)
 
 
+@pytest.fixture(scope="session")
+def log_signer(tmp_path_factory: pytest.TempPathFactory) -> LogSigner:
+    """Return the signer of a log at log.example, with a key of this session's own."""
+    path = tmp_path_factory.mktemp("log") / "key.pem"
+    ensure_log_key_file(path)
+    return LogSigner(path, "log.example")
+
+
 @pytest.fixture
-async def notary(folder: Path, signer: FileSigner) -> AsyncIterator[Notary]:
+async def notary(folder: Path, signer: FileSigner, log_signer: LogSigner) -> AsyncIterator[Notary]:
     """Return a notary over `proof.db` in the folder."""
-    running = Notary(signer, partial(Store, folder / "proof.db"))
+    running = open_notary(folder, signer, log_signer)
     running.start()
     yield running
     await running.stop()
+
+
+@pytest.fixture
+async def start(folder: Path) -> AsyncIterator[Start]:
+    """Start the service on the folder, again and again if need be; none outlives the test."""
+    async with starting(folder) as begin:
+        yield begin

@@ -11,7 +11,16 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from proof.keys import FileSigner, KeyFileError, ensure_key_file, from_pem, keyid, to_pem
+from proof.keys import (
+    FileSigner,
+    KeyFileError,
+    LogSigner,
+    ensure_key_file,
+    ensure_log_key_file,
+    from_pem,
+    keyid,
+    to_pem,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,3 +160,23 @@ def test_a_public_key_of_an_unknown_curve_is_refused(folder: Path) -> None:
     (folder / "key").write_bytes(_OTHERS["an unknown curve"])
     with pytest.raises(KeyFileError):
         from_pem(openssl("ec", "-in", str(folder / "key"), "-pubout"))
+
+
+def test_a_logs_key_is_made_once_for_its_owner_alone(folder: Path) -> None:
+    path = folder / "log-key.pem"
+    ensure_log_key_file(path)
+    made = path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600
+    ensure_log_key_file(path)
+    assert path.read_bytes() == made
+    first, second = LogSigner(path, "log.example"), LogSigner(path, "other.example")
+    assert first.key.public == second.key.public
+    assert first.key.id != second.key.id
+
+
+def test_a_key_of_another_kind_signs_no_log_and_a_logs_key_no_proofs(folder: Path, file: Path) -> None:
+    with pytest.raises(KeyFileError, match="holds no Ed25519 key"):
+        LogSigner(file, "log.example")
+    ensure_log_key_file(folder / "log-key.pem")
+    with pytest.raises(KeyFileError, match="holds no P-256 key"):
+        FileSigner(folder / "log-key.pem")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import secrets
@@ -20,19 +21,20 @@ from chassis.errors import ServiceError
 from chassis.interceptors import RpcInterceptor
 from chassis.telemetry import Spans
 from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
-from proof import dsse, statement, verify
+from proof import bundle, note, statement, verify
 from proof.service import SERVICE, ProofServicer
 from proof.statement import Compliance, Degradation, Record
 
 from .records import call, record, records
 from .test_notary import change
+from .test_verify import trusting
 from .wire import sign_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from proof.keys import FileSigner
+    from proof.keys import FileSigner, LogSigner
     from proof.notary import Notary
 
 _ID = record().request_id
@@ -43,7 +45,7 @@ async def stub(folder: Path, notary: Notary) -> AsyncIterator[proof_pb2_grpc.Pro
     """Return a stub of a proof service over the notary."""
     spans = Spans(TracerProvider(shutdown_on_exit=False))
     server = grpc.aio.server(interceptors=[RpcInterceptor(spans)])
-    servicer = ProofServicer(notary, spans)  # type: ignore[abstract] # as in the service's own main
+    servicer = ProofServicer(notary, spans)
     proof_pb2_grpc.add_ProofServiceServicer_to_server(servicer, server)
     server.add_insecure_port(f"unix:{folder}/s")
     await server.start()
@@ -64,14 +66,17 @@ async def test_the_service_is_the_one_of_the_contract() -> None:
     assert SERVICE == "openprysm.proof.v2.ProofService"
 
 
-async def test_sign_returns_a_proof_that_verifies(stub: proof_pb2_grpc.ProofServiceStub, signer: FileSigner) -> None:
+async def test_sign_returns_a_proof_that_verifies(
+    stub: proof_pb2_grpc.ProofServiceStub, signer: FileSigner, log_signer: LogSigner
+) -> None:
     answer = await sign(stub, record())
-    bundle = json.loads(answer.bundle)
-    assert all(check.passed for check in verify.verify(bundle, signer.public_key, None))
-    payload = dsse.from_bundle(bundle).payload
+    whole = json.loads(answer.bundle)
+    assert all(check.status != "fail" for check in verify.verify(whole, trusting(signer), None))
+    payload = bundle.read(whole).envelope.payload
     assert answer.proof_hash == "sha256:" + hashlib.sha256(payload).hexdigest()
     assert answer.keyid == signer.keyid
-    assert not answer.HasField("log_entry")
+    assert (answer.log_entry.log_index, answer.log_entry.tree_size) == (0, 1)
+    assert note.verify(answer.log_entry.checkpoint, log_signer.key).size == 1
 
 
 async def test_a_retry_gets_the_same_bytes(stub: proof_pb2_grpc.ProofServiceStub) -> None:
@@ -122,7 +127,7 @@ async def test_get_shows_the_proof_and_its_summary(stub: proof_pb2_grpc.ProofSer
     answer = await get(stub, _ID)
     assert (answer.verified, answer.request_id, answer.version) == (True, _ID, 2)
     assert json_format.MessageToDict(answer.proof) == json.loads(signed.bundle)
-    assert all(check.passed for check in verify.verify(json_format.MessageToDict(answer), signer.public_key, None))
+    assert verify.verified(verify.verify(json_format.MessageToDict(answer), trusting(signer), None))
     entry = answer.entry
     assert (entry.proof_hash, entry.keyid) == (signed.proof_hash, signer.keyid)
     assert (entry.created, entry.policy, entry.strategy) == (1_790_000_000, "depth", "ensemble_moa")
@@ -130,7 +135,7 @@ async def test_get_shows_the_proof_and_its_summary(stub: proof_pb2_grpc.ProofSer
     assert (entry.calls, entry.degraded) == (4, True)
     assert (entry.agreement, entry.confidence, entry.confidence_source) == (0.9, 0.85, "agreement")
     assert entry.cost_usd == 6e-6
-    assert not entry.HasField("log_index")
+    assert (entry.HasField("log_index"), entry.log_index) == (True, 0)
 
 
 async def test_what_was_not_compared_has_no_agreement(stub: proof_pb2_grpc.ProofServiceStub) -> None:
@@ -147,7 +152,7 @@ async def test_any_good_record_is_signed_as_it_is_and_shown(
 ) -> None:
     fresh = replace(given_record, request_id=f"prysm-{secrets.token_hex(16)}")  # the store is the same for all
     answer = await sign(stub, fresh)
-    assert dsse.from_bundle(json.loads(answer.bundle)).payload == statement.payload(fresh)
+    assert bundle.read(json.loads(answer.bundle)).envelope.payload == statement.payload(fresh)
     assert (await get(stub, fresh.request_id)).entry.calls == len(fresh.calls)
 
 
@@ -162,7 +167,7 @@ async def test_a_tampered_proof_is_data_loss_and_never_verified(
     stub: proof_pb2_grpc.ProofServiceStub, folder: Path
 ) -> None:
     signed = await sign(stub, record())
-    payload = dsse.from_bundle(json.loads(signed.bundle)).payload
+    payload = bundle.read(json.loads(signed.bundle)).envelope.payload
     change(folder, "UPDATE proof SET payload = ?", payload.replace(b'"confidence":"0.85', b'"confidence":"0.95'))
     for tried in (get(stub, _ID), sign(stub, record())):
         with pytest.raises(ServiceError) as caught:
@@ -198,11 +203,18 @@ async def test_a_file_that_is_locked_away_does_not_stop_readers(
     other.close()
 
 
-@pytest.mark.parametrize("method", ["Verify", "GetCheckpoint", "GetConsistencyProof", "GetTile", "GetTrust"])
-async def test_what_comes_with_the_log_is_unimplemented_until_then(
-    stub: proof_pb2_grpc.ProofServiceStub, method: str
+async def test_while_a_writer_waits_for_the_file_readers_are_served(
+    stub: proof_pb2_grpc.ProofServiceStub, folder: Path
 ) -> None:
-    request = getattr(proof_pb2, f"{method}Request")()
-    with pytest.raises(ServiceError) as caught:
-        await client.call(getattr(stub, method), request, 10.0)
-    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.UNIMPLEMENTED, "not_found")
+    await sign(stub, record())
+    other = apsw.Connection(str(folder / "proof.db"))
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.ensure_future(sign(stub, record(2)))
+    async with asyncio.timeout(3):  # less than the writer would wait
+        for _ in range(20):
+            assert (await get(stub, _ID)).verified
+            await asyncio.sleep(0.01)
+    assert not waiting.done()
+    other.execute("ROLLBACK")
+    other.close()
+    assert (await waiting).log_entry.log_index == 1

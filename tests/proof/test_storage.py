@@ -8,15 +8,16 @@ import apsw
 import pytest
 
 from proof.dsse import Envelope
-from proof.storage import DamagedError, Entry, StorageError, Store
+from proof.rows import LogRow, Row, StoredCheckpoint
+from proof.storage import DamagedError, DiskError, StorageError, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-def entry(name: str, payload: bytes = b"payload") -> Entry:
-    return Entry(name, Envelope(payload, b"signature", "key"))
+def row(index: int, name: str, payload: bytes = b"payload", keyid: str = "key") -> Row:
+    return Row(index, name, Envelope(payload, b"signature", keyid))
 
 
 @pytest.fixture
@@ -39,20 +40,51 @@ def rows(file: Path) -> int:
     return int(count)
 
 
+def add(store: Store, *given: Row) -> None:
+    with store.transaction():
+        store.add(given)
+
+
 def test_what_was_added_is_there_for_another_connection(store: Store, file: Path) -> None:
-    assert store.add([entry("a"), entry("b", b"other")]) == [entry("a").envelope, entry("b", b"other").envelope]
+    add(store, row(0, "a"), row(1, "b", b"other"))
     reader = Store(file)
-    assert reader.get("b") == entry("b", b"other").envelope
+    assert reader.get("b") == row(1, "b", b"other")
     assert reader.get("c") is None
+    assert reader.rows(0, 10) == [row(0, "a"), row(1, "b", b"other")]
+    assert reader.rows(1, 10) == [row(1, "b", b"other")]
+    assert reader.rows(0, 1) == [row(0, "a")]
     assert reader.key("key") == b"pem"
     assert reader.key("other") is None
     reader.close()
 
 
-def test_an_id_that_is_there_keeps_its_proof(store: Store) -> None:
-    store.add([entry("a", b"first")])
-    assert [kept.payload for kept in store.add([entry("b"), entry("a", b"second")])] == [b"payload", b"first"]
-    assert [kept.payload for kept in store.add([entry("c", b"1"), entry("c", b"2")])] == [b"1", b"1"]
+@pytest.mark.parametrize("index", [0, 2, 7, -1])
+def test_indices_have_no_gap_and_none_is_taken_twice(store: Store, index: int) -> None:
+    add(store, row(0, "a"))
+    with pytest.raises(apsw.ConstraintError, match="contiguous"):
+        add(store, row(index, "b"))
+    add(store, row(1, "b"))
+
+
+@pytest.mark.parametrize("size", [0, 4, 5])
+def test_a_checkpoint_is_of_a_larger_tree_than_any_before(store: Store, size: int) -> None:
+    store.add_checkpoint(StoredCheckpoint(5, b"root", "note"))
+    with pytest.raises(apsw.ConstraintError, match="never"):
+        store.add_checkpoint(StoredCheckpoint(size, b"root", "note"))
+    store.add_checkpoint(StoredCheckpoint(6, b"root", "newer"))
+    assert store.checkpoint().note == "newer"
+    found = [store.checkpoint_over(index) for index in (0, 4, 5, 6)]
+    assert [over and over.size for over in found] == [5, 5, 6, None]
+
+
+def test_tiles_only_grow(store: Store) -> None:
+    store.put_tile(0, 0, b"a" * 32)
+    store.put_tile(0, 0, b"a" * 32 + b"b" * 32)
+    for hashes in (b"a" * 32, b"c" * 64, b"", b"x" + b"a" * 64):
+        with pytest.raises(apsw.ConstraintError, match="only grow"):
+            store.put_tile(0, 0, hashes)
+    assert store.tile(0, 0) == b"a" * 32 + b"b" * 32
+    assert store.tile(0, 1) == store.tile(1, 0) == b""
 
 
 def test_a_key_is_remembered_as_it_was(store: Store) -> None:
@@ -62,25 +94,21 @@ def test_a_key_is_remembered_as_it_was(store: Store) -> None:
     assert store.key("new") == b"pem of the new one"
 
 
-def test_a_batch_is_stored_whole_or_not_at_all(store: Store, file: Path) -> None:
-    store.add([entry("a")])
+def test_a_transaction_is_stored_whole_or_not_at_all(store: Store, file: Path) -> None:
+    add(store, row(0, "a"))
     with pytest.raises(apsw.ConstraintError):
-        store.add([entry("b"), Entry("c", Envelope(b"payload", b"signature", "a key that nobody knows"))])
+        add(store, row(1, "b"), row(2, "c", keyid="a key that nobody knows"))
     assert rows(file) == 1
-    store.add([entry("b")])
+    add(store, row(1, "b"))
     assert rows(file) == 2
 
 
-def test_a_full_file_is_an_error_and_the_store_goes_on_when_there_is_room_again(store: Store, file: Path) -> None:
-    store.add([entry("a")])
-    pages = store._connection.pragma("page_count")
-    store._connection.pragma("max_page_count", pages)
-    with pytest.raises(apsw.FullError):
-        store.add([entry("b", b"x" * 100_000)])
+def test_a_full_file_is_a_disk_error_and_leaves_nothing(store: Store, file: Path) -> None:
+    add(store, row(0, "a"))
+    store._connection.pragma("max_page_count", store._connection.pragma("page_count"))
+    with pytest.raises(DiskError):
+        add(store, row(1, "b", b"x" * 100_000))
     assert rows(file) == 1
-    store._connection.pragma("max_page_count", 1 << 30)
-    store.add([entry("b", b"x" * 100_000)])
-    assert rows(file) == 2
 
 
 def test_a_file_that_another_process_holds_is_waited_for_and_then_an_error(store: Store, file: Path) -> None:
@@ -88,10 +116,10 @@ def test_a_file_that_another_process_holds_is_waited_for_and_then_an_error(store
     other.execute("BEGIN IMMEDIATE")
     store._connection.set_busy_timeout(10)
     with pytest.raises(apsw.BusyError):
-        store.add([entry("a")])
+        add(store, row(0, "a"))
     other.execute("ROLLBACK")
     other.close()
-    store.add([entry("a")])
+    add(store, row(0, "a"))
     assert rows(file) == 1
 
 
@@ -101,35 +129,88 @@ def test_a_file_that_another_process_holds_is_waited_for_and_then_an_error(store
         "UPDATE proof SET payload = x'00'",
         "UPDATE OR REPLACE proof SET request_id = 'b'",
         "DELETE FROM proof",
-        "REPLACE INTO proof VALUES ('a', x'00', x'00', 'key')",
-        "INSERT OR IGNORE INTO proof VALUES ('a', x'00', x'00', 'key')",
-        "INSERT INTO proof VALUES ('a', x'', x'', 'key') ON CONFLICT DO UPDATE SET payload = x'00'",
+        "REPLACE INTO proof VALUES (1, 'a', x'00', x'00', 'key')",
+        "REPLACE INTO proof VALUES (0, 'b', x'00', x'00', 'key')",
+        "INSERT OR IGNORE INTO proof VALUES (1, 'a', x'00', x'00', 'key')",
+        "INSERT INTO proof VALUES (1, 'a', x'', x'', 'key') ON CONFLICT DO UPDATE SET payload = x'00'",
+        "DELETE FROM tile",
+        "REPLACE INTO tile VALUES (0, 0, x'00')",
+        "UPDATE checkpoint SET note = ''",
+        "DELETE FROM checkpoint",
+        "REPLACE INTO checkpoint VALUES (1, x'00', '')",
+        "UPDATE log SET origin = 'b'",
+        "DELETE FROM log",
+        "REPLACE INTO log VALUES (1, 'b', x'00', 1)",
+        "UPDATE revocation SET from_index = 9",
+        "DELETE FROM revocation",
+        "REPLACE INTO revocation VALUES ('key', 9)",
         "UPDATE signing_key SET public_pem = x'00'",
         "DELETE FROM signing_key",
         "REPLACE INTO signing_key VALUES ('key', x'00')",
     ],
 )
 def test_rows_can_only_be_added_by_whoever_opens_the_file(store: Store, file: Path, statement: str) -> None:
-    store.add([entry("a")])
+    add(store, row(0, "a"))
+    store.put_tile(0, 0, b"h" * 32)
+    store.add_checkpoint(StoredCheckpoint(1, b"root", "note"))
+    store.begin_log(LogRow("a", b"key", 1))
+    store.revoke("key", 5)
     other = apsw.Connection(str(file))
-    with pytest.raises(apsw.ConstraintError, match="are never"):
+    with pytest.raises(apsw.ConstraintError, match=r"never|contiguous"):
         other.execute(statement)
     other.close()
-    assert store.get("a") == entry("a").envelope
+    assert store.get("a") == row(0, "a")
     assert store.key("key") == b"pem"
 
 
-def test_a_store_of_an_older_version_gets_the_triggers_too(file: Path) -> None:
-    Store(file).close()
+#: The tables of the version before the log, as it made them.
+VERSION_0 = """
+CREATE TABLE signing_key (keyid TEXT PRIMARY KEY, public_pem BLOB NOT NULL) STRICT;
+CREATE TABLE proof (
+    request_id TEXT PRIMARY KEY, payload BLOB NOT NULL, signature BLOB NOT NULL,
+    keyid TEXT NOT NULL REFERENCES signing_key
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER proof_is_never_changed BEFORE UPDATE ON proof
+    BEGIN SELECT RAISE(ABORT, 'proofs are never changed'); END;
+CREATE TRIGGER proof_is_never_deleted BEFORE DELETE ON proof
+    BEGIN SELECT RAISE(ABORT, 'proofs are never deleted'); END;
+CREATE TRIGGER key_is_never_deleted BEFORE DELETE ON signing_key
+    BEGIN SELECT RAISE(ABORT, 'keys are never deleted'); END;
+"""
+
+
+_OLD_ROWS = """
+INSERT INTO signing_key VALUES ('key', x'70656d');
+INSERT INTO proof VALUES ('a', CAST('{"predicate":{"created":3}}' AS BLOB), x'01', 'key');
+INSERT INTO proof VALUES ('c', CAST('{"predicate":{"created":2}}' AS BLOB), x'02', 'key');
+INSERT INTO proof VALUES ('b', CAST('{"predicate":{"created":2}}' AS BLOB), x'03', 'key');
+"""
+
+
+def test_proofs_from_before_the_log_are_set_aside_in_the_order_of_their_making(file: Path) -> None:
     old = apsw.Connection(str(file))
-    old.execute("DROP TRIGGER proof_is_never_deleted")
+    old.execute(VERSION_0 + _OLD_ROWS)
     old.close()
+    for _ in range(2):  # the second time there is nothing to do
+        opened = Store(file)
+        assert [(each.index, each.request_id) for each in opened.unlogged(0, 10)] == [(0, "b"), (1, "c"), (2, "a")]
+        assert [each.request_id for each in opened.unlogged(1, 1)] == ["c"]
+        assert (opened.get("a"), opened.key("key")) == (None, b"pem")
+        opened.close()
     opened = Store(file)
-    opened.add_key("key", b"pem")
-    opened.add([entry("a")])
-    with pytest.raises(apsw.ConstraintError):
-        opened._connection.execute("DELETE FROM proof")
+    with pytest.raises(apsw.ConstraintError, match="keys are never deleted"):
+        opened._connection.execute("DELETE FROM signing_key")
+    opened.end_unlogged()
+    assert opened.unlogged(0, 10) == []
     opened.close()
+
+
+def test_a_file_of_a_newer_version_is_refused_in_one_line(file: Path) -> None:
+    newer = apsw.Connection(str(file))
+    newer.pragma("user_version", 99)
+    newer.close()
+    with pytest.raises(StorageError, match="newer version"):
+        Store(file)
 
 
 def test_commits_are_on_disk_before_they_are_acknowledged(store: Store) -> None:
@@ -157,14 +238,14 @@ def test_what_is_no_store_is_refused_in_one_line(folder: Path) -> None:
 def test_a_damaged_page_is_told_apart_from_a_proof_that_is_not_there(file: Path) -> None:
     opened = Store(file)
     opened.add_key("key", b"pem")
-    opened.add([entry(f"{number:032x}", b"x" * 2_000) for number in range(50)])
+    add(opened, *(row(number, f"{number:032x}", b"x" * 2_000) for number in range(50)))
     opened.close()
     raw = bytearray(file.read_bytes())
     page = 4096
-    for start in range(3 * page, len(raw), page):  # the header of every page but the schema's
+    for start in range(len(raw) - 10 * page, len(raw), page):  # the headers of the last pages
         raw[start : start + 12] = b"\xff" * 12
     file.write_bytes(raw)
     opened = Store(file)
     with pytest.raises(DamagedError):
-        opened.get(f"{7:032x}")
+        opened.get(f"{49:032x}")
     opened.close()

@@ -13,10 +13,12 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proof import dsse, keys, statement, verify
+from proof import bundle, dsse, keys, statement, verify
+from proof.bundle import Bundle
+from proof.trust import SigningKey, Trust
 
 from .records import call, record, records
-from .test_dsse import almost_bundles, json_values
+from .values import almost_bundles, json_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +29,13 @@ if TYPE_CHECKING:
 
 _ID = record().request_id
 _TRANSCRIPT = rfc8785.dumps({"version": 2, "nonce": "00" * 32, "request_id": _ID, "answer": "é"})
-_BUNDLE, _SIGNATURE, _STATEMENT, _CALLS, _SUBJECT = range(5)
+_BUNDLE, _SIGNATURE, _STATEMENT, _CALLS, _SUBJECT = 0, 1, 2, 3, 8
 
 
 def signed(signer: FileSigner, payload: bytes) -> dict[str, Any]:
     envelope = dsse.Envelope(payload, signer.sign(dsse.pae(payload)), signer.keyid)
-    bundle: dict[str, Any] = json.loads(dsse.to_bundle(envelope))
-    return bundle
+    whole: dict[str, Any] = json.loads(bundle.dumps(Bundle(envelope, None)))
+    return whole
 
 
 def proven(signer: FileSigner, given_record: Record | None = None) -> dict[str, Any]:
@@ -43,22 +45,36 @@ def proven(signer: FileSigner, given_record: Record | None = None) -> dict[str, 
 
 
 def failing_step(proof: object, signer: FileSigner, transcript: bytes | None = _TRANSCRIPT) -> int | None:
-    """Return the index of the step that failed, the last one made; None when all passed."""
-    checks = verify.verify(proof, signer.public_key, transcript)
-    *passed, last = checks
-    assert all(item.passed and not item.why for item in passed)
-    assert bool(last.why) != last.passed
-    return None if last.passed else len(passed)
+    """Return the index of the step that failed; None when none did."""
+    return failing(verify.verify(proof, trusting(signer), transcript))
 
 
-def test_a_good_proof_passes_all_five_steps(signer: FileSigner) -> None:
-    checks = verify.verify(proven(signer), signer.public_key, _TRANSCRIPT)
-    assert [item.passed for item in checks] == [True] * 5
-    assert len({item.name for item in checks}) == 5
+def trusting(signer: FileSigner) -> Trust:
+    """Return trust in the signer's key alone, as `--key` does."""
+    return Trust({signer.keyid: SigningKey(signer.public_key)})
 
 
-def test_without_a_transcript_the_step_about_it_is_left_out(signer: FileSigner) -> None:
-    assert [item.passed for item in verify.verify(proven(signer), signer.public_key, None)] == [True] * 4
+def failing(checks: list[verify.Check]) -> int | None:
+    """Return the index of the step that failed; before it none did, and after it none was made."""
+    assert len({item.name for item in checks}) == len(checks) == 9
+    assert all(bool(item.why) == (item.status != "pass") for item in checks)
+    statuses = [item.status for item in checks]
+    assert verify.verified(checks) == ("fail" not in statuses)
+    if "fail" not in statuses:
+        return None
+    place = statuses.index("fail")
+    assert set(statuses[place + 1 :]) <= {"skipped"}
+    return place
+
+
+def test_a_good_proof_passes_every_step_but_those_about_a_log_that_nobody_named(signer: FileSigner) -> None:
+    checks = verify.verify(proven(signer), trusting(signer), _TRANSCRIPT)
+    assert [item.status for item in checks] == ["pass"] * 4 + ["skipped"] * 3 + ["pass"] * 2
+
+
+def test_without_a_transcript_the_step_about_it_is_skipped(signer: FileSigner) -> None:
+    checks = verify.verify(proven(signer), trusting(signer), None)
+    assert (verify.verified(checks), checks[-1].status) == (True, "skipped")
 
 
 def test_the_answer_of_the_service_around_the_bundle_is_taken_too(signer: FileSigner) -> None:
@@ -73,29 +89,28 @@ def test_any_good_record_makes_a_good_proof(signer: FileSigner, given_record: Re
 
 @pytest.mark.parametrize("part", ["payload", "signature"])
 def test_no_bit_can_be_flipped(signer: FileSigner, part: str) -> None:
-    good = dsse.from_bundle(proven(signer))
+    good = bundle.read(proven(signer)).envelope
     raw = bytearray(getattr(good, part))
     for bit in range(8 * len(raw)):
         raw[bit // 8] ^= 1 << bit % 8
         fields = {"payload": good.payload, "signature": good.signature, part: bytes(raw)}
-        bundle = json.loads(dsse.to_bundle(dsse.Envelope(keyid=good.keyid, **fields)))
-        assert failing_step(bundle, signer, None) == _SIGNATURE, bit
+        whole = json.loads(bundle.dumps(Bundle(dsse.Envelope(keyid=good.keyid, **fields), None)))
+        assert failing_step(whole, signer, None) == _SIGNATURE, bit
         raw[bit // 8] ^= 1 << bit % 8
 
 
 def test_no_byte_of_the_bundles_text_changes_what_is_proven(signer: FileSigner) -> None:
-    text = dsse.to_bundle(dsse.from_bundle(proven(signer)))
-    good = dsse.from_bundle(json.loads(text))
+    text = json.dumps(proven(signer)).encode()
+    good = bundle.read(json.loads(text))
     for place in range(len(text)):
         changed = bytearray(text)
         changed[place] ^= 1
         try:
-            bundle = json.loads(bytes(changed))
+            whole = json.loads(bytes(changed))
         except ValueError:
             continue
-        if failing_step(bundle, signer) is None:
-            # The spare bits at the end of base64, or the hint, which nothing is taken from.
-            assert dsse.from_bundle(bundle) == good
+        if failing_step(whole, signer) is None:
+            assert bundle.read(whole) == good  # the hint, which nothing is taken from, or a name that nobody reads
 
 
 def test_an_envelope_of_another_proof_is_not_the_transcripts(signer: FileSigner) -> None:
@@ -226,7 +241,7 @@ def test_any_signed_predicate_fails_and_never_raises(signer: FileSigner, predica
 def test_a_proof_is_not_touched_by_its_check(signer: FileSigner) -> None:
     proof = proven(signer)
     before = deepcopy(proof)
-    verify.verify(proof, signer.public_key, _TRANSCRIPT)
+    verify.verify(proof, trusting(signer), _TRANSCRIPT)
     assert proof == before
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 #: What no two answers have in common: ids, times, and what a proof is made of.
 OF_ITS_OWN = {"id", "created", "start_ms", "duration_ms", "total_ms", "models_ms", "overhead_ms", "span_id", "trace_id",
-              "proof_hash", "nonce", "verify_url", "transcript", "bundle"}  # fmt: skip
+              "proof_hash", "log_index", "tree_size", "checkpoint", "nonce", "verify_url", "transcript",
+              "bundle"}  # fmt: skip
 
 
 @asynccontextmanager

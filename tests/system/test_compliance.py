@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 import rfc8785
 
-from proof import keys, verify
+from cli import checking
+from proof import verify
 from system.upstream import fails
 
 if TYPE_CHECKING:
@@ -100,9 +101,9 @@ async def test_the_attestation_is_recomputable_from_what_the_caller_gets(suite: 
         "matrix_version": "rcm-2026.11",
     }
 
-    key = keys.from_pem((suite.state / "proof-key.pub.pem").read_bytes())
     _, public = await suite.get(kept["verify_url"])
-    assert all(check.passed for check in verify.verify(public, key, kept["transcript"].encode()))
+    checks = verify.verify(public, checking.own(suite.state), kept["transcript"].encode())
+    assert {check.status for check in checks} == {"pass"}
 
 
 async def test_a_stream_under_an_impossible_policy_is_refused_like_a_single_answer(suite: Suite) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import openai
 import pytest
 
-from proof import keys, verify
+from cli import checking
+from proof import verify
 from system.suite import OPENPRYSM
 from system.upstream import cuts, fails, hangs, raw, says
 
@@ -81,9 +82,10 @@ async def test_the_proof_is_public_and_holds_offline(suite: Suite, upstream: Ups
     assert status == 200
     assert (public["verified"], public["request_id"], public["version"]) == (True, body["id"], 2)
     assert public["entry"]["proof_hash"] == kept["proof_hash"]
-    key = keys.from_pem((suite.state / "proof-key.pub.pem").read_bytes())
-    checks = verify.verify(public, key, kept["transcript"].encode())
-    assert [check.passed for check in checks] == [True] * 5
+    checks = verify.verify(public, checking.own(suite.state), kept["transcript"].encode())
+    assert [check.status for check in checks] == ["pass"] * 9
+    assert public["entry"]["log_index"] == kept["log_index"] < kept["tree_size"]
+    assert kept["checkpoint"].startswith(f"localhost\n{kept['tree_size']}\n")
     shown = json.dumps(public)
     assert "canary" not in shown
     assert kept["nonce"] not in shown

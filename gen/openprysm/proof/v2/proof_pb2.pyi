@@ -241,7 +241,7 @@ class SignResponse(_message.Message):
     """RFC 8259 JSON of the public proof."""
     @_builtins.property
     def log_entry(self) -> Global___LogEntry:
-        """The log's answer; absent until the proof is logged."""
+        """Its place in the log, under the first checkpoint that covers it."""
 
     def __init__(
         self,
@@ -315,7 +315,7 @@ class GetResponse(_message.Message):
     PROOF_FIELD_NUMBER: _builtins.int
     ENTRY_FIELD_NUMBER: _builtins.int
     verified: _builtins.bool
-    """The stored proof was checked just now: signature and statement."""
+    """The stored proof was checked just now: signature, leaf, path and checkpoint."""
     request_id: _builtins.str
     version: _builtins.int
     """Always 2."""
@@ -374,7 +374,6 @@ class ProofEntry(_message.Message):
     cost_usd: _builtins.float
     degraded: _builtins.bool
     log_index: _builtins.int
-    """Absent until the proof is logged."""
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Models whose call succeeded."""
@@ -581,7 +580,9 @@ class GetTrustRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`jwks.json`, `prysm/trusted_root.json`, `prysm/keys/<keyid>.pem` or `log.vkey`."""
+    """`jwks.json`, `prysm/trusted_root.json`, `prysm/keys/<fingerprint>.pem` or `log.vkey`. A fingerprint is a keyid without
+    `SHA256:`, with `-` and `_` for `+` and `/`.
+    """
     def __init__(
         self,
         *,

@@ -1,0 +1,46 @@
+"""What must hold of a log after whatever happened to its process."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import apsw
+
+from proof import audit, bundle, merkle, note, tiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from openprysm.proof.v2 import proof_pb2
+
+
+def check(folder: Path, answers: dict[str, proof_pb2.SignResponse]) -> None:
+    """Hold the log in a folder against every answer that its service ever gave.
+
+    Every acknowledged proof is there, once, at the index that was told; indices have no gap; every checkpoint that was
+    told is of a tree that the present one extends; and the audit finds nothing.
+    """
+    found = audit.audit(folder / "proof.db", folder / "log-checkpoint")
+    assert found.faults == []
+    connection = apsw.Connection(str(folder / "proof.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    assert connection.pragma("integrity_check") == "ok"
+    rows = dict(connection.execute("SELECT request_id, log_index FROM proof"))
+    stored = {(level, number): hashes for level, number, hashes in connection.execute("SELECT * FROM tile")}
+    connection.close()
+    assert sorted(rows.values()) == list(range(len(rows)))
+    key = note.LogKey.from_vkey((folder / "log-key.vkey").read_text())
+    nodes = tiles.Nodes(lambda level, number: stored.get((level, number), b""))
+    now = merkle.root(len(rows), nodes)
+    heads: dict[str, note.Checkpoint] = {}
+    for request_id, answer in answers.items():
+        told = answer.log_entry
+        assert rows[request_id] == told.log_index
+        if told.checkpoint not in heads:  # a batch shares one
+            heads[told.checkpoint] = head = note.verify(told.checkpoint, key)
+            path = merkle.consistency_path(head.size, len(rows), nodes)
+            assert merkle.extends(head.size, len(rows), head.root, now, path)
+        head = heads[told.checkpoint]
+        entry = bundle.read(json.loads(answer.bundle)).entry
+        assert entry is not None
+        assert merkle.includes(entry.index, head.size, merkle.leaf_hash(entry.body), entry.path, head.root)
