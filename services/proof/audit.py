@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from proof import dsse, entry, keys, merkle, note, tiles
+from proof.anchor import Anchor, AnchorError
 from proof.storage import DamagedError, Store
 
 if TYPE_CHECKING:
@@ -177,12 +178,11 @@ def audit(database: Path, checkpoint: Path) -> Findings:
             log = store.log()
             if log is None:
                 return Findings()
-            work = _Audit(store, note.LogKey(log.origin, log.public_key))
-            outside = None
+            key = note.LogKey(log.origin, log.public_key)
+            work, outside = _Audit(store, key), None
             try:
-                if checkpoint.exists():
-                    outside = note.verify(checkpoint.read_text(), note.LogKey(log.origin, log.public_key))
-            except (OSError, ValueError):
+                outside = Anchor(checkpoint, key).read()
+            except AnchorError:
                 work.found.require(False, f"outside checkpoint {checkpoint}: not signed by this log")
             try:
                 work.run(outside)

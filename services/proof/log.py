@@ -134,7 +134,7 @@ class Log:
     def append(self, given: Sequence[tuple[str, Envelope]]) -> list[bundle.Bundle]:
         """Log envelopes under their request ids, at most `BATCH`, and return what is now stored under each.
 
-        An id that was there already keeps its proof. When this returns, all of it is on disk, anchor included. When it
+        An id that was there already keeps its proof. When this returns, all of it is on disk. When it
         raises, or the process dies within, all of it may be there after a restart, or nothing: who asks again finds
         out.
 

@@ -72,6 +72,7 @@ class Notary:
         self._writer = open_store()
         with self._writer.transaction():
             self._writer.add_key(signer.keyid, keys.to_pem(signer.public_key))
+        self._anchor = anchor
         self._sequencer = Log(self._writer, log_signer, anchor)
         self._refusal: RefusedError | None = None
         try:
@@ -99,6 +100,7 @@ class Notary:
         self._thread.shutdown()
         self._writer.close()
         self._reader.close()
+        self._anchor.close()
 
     async def sign(self, record: Record) -> Bundle:
         """Sign, log and store a record; when this returns, the proof is on disk. The same record again: the same proof.
