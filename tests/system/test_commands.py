@@ -117,7 +117,7 @@ def test_secrets_in_the_state_folder_are_for_their_owner_alone(suite: Suite) -> 
 
 async def test_no_log_holds_a_prompt_an_answer_or_a_key(suite: Suite) -> None:
     await suite.ask("canary-question, what is the capital of France?", strategy="ensemble_moa")
-    secret = suite.key.rpartition("_")[2]
+    secret = suite.key.split("_", 3)[3]
     for log in (suite.state / "logs").iterdir():
         text = log.read_text()
         assert "canary" not in text, log.name
