@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from copy import deepcopy
@@ -94,7 +95,10 @@ def sigstore(request: pytest.FixtureRequest) -> Callable[[list[Case]], list[str]
             "--no-audit",
             "--no-fund",
         ]
-        subprocess.run([*command, _PACKAGE], check=True, capture_output=True, timeout=120)
+        done = subprocess.run([*command, _PACKAGE], check=False, capture_output=True, timeout=120)
+        if done.returncode and not os.environ.get("CI"):
+            pytest.skip(f"npm can't install {_PACKAGE}; is its registry within reach?")
+        assert not done.returncode, done.stderr.decode()[-500:]
     script = folder / "sigstore.cjs"  # beside what it requires
     shutil.copy(Path(__file__).with_name("sigstore.cjs"), script)
 
