@@ -124,7 +124,9 @@ TERMS: Final = {
         and also, and then, as well as, after that, additionally, then also, finally, außerdem, und dann,
         et aussi, et puis, et ensuite, y también, y luego, y después, e poi, e inoltre, e depois, e também,
         и затем, после этого, и потом, ثم, और फिर, two things, three things, several things,
-        following questions, following tasks, zwei dinge, deux choses, dos cosas, due cose, duas coisas""",
+        following questions, following tasks, zwei dinge, deux choses, dos cosas, due cose, duas coisas, and how much,
+        and how many, and what is, and what are, and who is, and who wrote, und wie viel, und wie viele, und wer ist,
+        et combien, et qui est, y cuánto, y cuántos, y quién es, e quanto, e chi è""",
     "next task": """
         then write, then explain, then translate, then summarize, then summarise, then compare, then list,
         then document, then test, and test it, and document it, finally document, finally write,
