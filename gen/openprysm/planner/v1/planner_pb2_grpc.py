@@ -47,7 +47,7 @@ class PlannerServiceServicer:
     """
 
     def Plan(self, request, context):
-        """Errors by ErrorInfo.reason: invalid_request (a strategy that is not available, a policy that can't be read),
+        """Errors by ErrorInfo.reason: invalid_request (a policy that can't be read, a prompt that no model can hold),
         no_provider_available, no_compliant_model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -17,7 +17,7 @@ class PlannerServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Plan: _aio.UnaryUnaryMultiCallable[_planner_pb2.PlanRequest, _planner_pb2.PlanResponse]
-    """Errors by ErrorInfo.reason: invalid_request (a strategy that is not available, a policy that can't be read),
+    """Errors by ErrorInfo.reason: invalid_request (a policy that can't be read, a prompt that no model can hold),
     no_provider_available, no_compliant_model.
     """
 
@@ -30,7 +30,7 @@ class PlannerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _planner_pb2.PlanRequest,
         context: _aio.ServicerContext[_planner_pb2.PlanRequest, _abc.Awaitable[_planner_pb2.PlanResponse]],
     ) -> _abc.Awaitable[_planner_pb2.PlanResponse]:
-        """Errors by ErrorInfo.reason: invalid_request (a strategy that is not available, a policy that can't be read),
+        """Errors by ErrorInfo.reason: invalid_request (a policy that can't be read, a prompt that no model can hold),
         no_provider_available, no_compliant_model.
         """
 
