@@ -12,7 +12,6 @@ from functools import cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from executor import answers
 from executor.answers import wording
 
 if TYPE_CHECKING:
@@ -116,12 +115,11 @@ def cluster(replies: Sequence[Reply], measure: Measure = LEXICAL) -> Clusters:
     Each pair of texts is measured once.
     """
     ordered = sorted(replies, key=lambda reply: (-reply.model.quality, reply.stage, reply.text))
-    read = {id(reply): answers.read(reply.text) for reply in ordered}
     measure = _once(measure)
     groups: list[list[Reply]] = []
     for reply in ordered:
         for group in groups:
-            if all(same(read[id(member)], read[id(reply)], measure) for member in group):
+            if all(same(member.answer, reply.answer, measure) for member in group):
                 group.append(reply)
                 break
         else:
@@ -129,10 +127,9 @@ def cluster(replies: Sequence[Reply], measure: Measure = LEXICAL) -> Clusters:
     weights = [_weight(group) for group in groups]
     heaviest = sorted(zip(weights, groups, strict=True), key=lambda weighed: -weighed[0])
     return Clusters(
-        groups=tuple(tuple(_best_first(group, read, measure)) for _, group in heaviest),
+        groups=tuple(tuple(_best_first(group, measure)) for _, group in heaviest),
         share=heaviest[0][0] / sum(weights) if len(ordered) > 1 else None,
-        typed=bool(groups)
-        and all(by_value(read[id(group[0])], read[id(reply)]) for group in groups for reply in group),
+        typed=bool(groups) and all(by_value(group[0].answer, reply.answer) for group in groups for reply in group),
     )
 
 
@@ -142,17 +139,16 @@ def _weight(group: Sequence[Reply]) -> float:
 
 def to_measure(replies: Sequence[Reply]) -> list[str]:
     """Return the texts that a measure of these replies may be asked about; none when values alone decide."""
-    read = [answers.read(reply.text) for reply in replies]
+    read = [reply.answer for reply in replies]
     return [answer.final for answer in read] if any(answer.kind == "text" for answer in read) else []
 
 
-def _best_first(group: list[Reply], read: dict[int, Answer], measure: Measure) -> list[Reply]:
+def _best_first(group: list[Reply], measure: Measure) -> list[Reply]:
     """Order a group; likeness is measured only where it can tell apart equally good models."""
     if len(group) < 3 or group[0].model.quality != group[1].model.quality:  # noqa: PLR2004 - two are equally like
         return group
-    texts = {id(reply): read[id(reply)] for reply in group}
     central = {
-        id(reply): sum(_likeness(texts[id(reply)], texts[id(other)], measure) for other in group if other is not reply)
+        id(reply): sum(_likeness(reply.answer, other.answer, measure) for other in group if other is not reply)
         for reply in group
     }
     return sorted(group, key=lambda reply: (-reply.model.quality, -round(central[id(reply)], 9), reply.stage))

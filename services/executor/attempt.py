@@ -133,16 +133,21 @@ class Attempts:
         edges, model = self._edges, stage.model
         began = edges.clock()
         first: float | None = None
+        pieces: list[str] = []
 
         def hear(piece: str) -> None:
             nonlocal first
             first = edges.clock() if first is None else first
-            stage.output += piece  # what a cancelled call has written is paid for
+            pieces.append(piece)
             if voice is not None:
                 voice(piece)
 
-        async with asyncio.timeout(seconds):
-            reply = await edges.provider_of(model).chat(stage.request, hear if voice else None)
+        try:
+            async with asyncio.timeout(seconds):
+                reply = await edges.provider_of(model).chat(stage.request, hear if voice else None)
+        except BaseException:
+            stage.output = "".join(pieces)  # what a call has written before it ended is paid for
+            raise
         costing.count(stage, reply)
         stage.status = "ok"
         self._answered = self._answered or stage.name in _ANSWERS

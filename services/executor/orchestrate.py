@@ -40,7 +40,7 @@ class DeadlineError(Exception):
 
 
 class UnknownStrategyError(Exception):
-    """The plan names a shape that this version can't run."""
+    """The plan names a shape that does not exist."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from executor import answers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from executor.answers import Answer
     from executor.chat import CallError
     from executor.plan import Model
 
@@ -25,6 +29,11 @@ class Reply:
     stage: int
     #: Mean natural logarithm of its tokens' probabilities; None when it was not told.
     logprob: float | None = None
+
+    @cached_property
+    def answer(self) -> Answer:
+        """What it finally says; read once, however often it is compared."""
+        return answers.read(self.text)
 
 
 class AllFailedError(Exception):

@@ -99,10 +99,6 @@ class Run:
                 self.degrade("compare", "unavailable", "", "compared the answers by their words")
         return agreement.cluster(replies, measure)
 
-    def _call(self, name: str, messages: tuple[Message, ...], temperature: float | None, **details: object) -> Call:
-        heat = self.task.temperature if temperature is None else temperature
-        return Call(name, messages, max_tokens=self.task.max_tokens, temperature=heat, **details)  # type: ignore[arg-type]
-
     async def ask(
         self,
         name: str,
@@ -128,7 +124,8 @@ class Run:
         Raises:
             CallError: every attempt failed; the last one's error.
         """
-        call = self._call(name, messages, temperature, depends_on=depends_on, logprobs=logprobs)
+        heat = self.task.temperature if temperature is None else temperature
+        call = Call(name, messages, depends_on, self.task.max_tokens, heat, logprobs=logprobs)
         return await self._ask(model, call, self._edges.clock() + self.remaining_s() * share)
 
     async def ask_any(
@@ -151,7 +148,8 @@ class Run:
             AllFailedError: none answered.
             BrokenOffError: one failed when part of the answer was said already.
         """
-        call = self._call(name, messages, temperature, depends_on=depends_on, speech=speech)
+        heat = self.task.temperature if temperature is None else temperature
+        call = Call(name, messages, depends_on, self.task.max_tokens, heat, speech=speech)
         failures: list[tuple[Model, CallError]] = []
         waiting = list(models)
         passed_over: list[Model] = []

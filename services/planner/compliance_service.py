@@ -35,8 +35,8 @@ _INERT: Final = "the policy has no rules: every model is allowed"
 _SAMPLE_ID: Final = "preview"
 
 
-def plain(value: struct_pb2.Value) -> object:
-    """Return a Value as JSON has it.
+def plain(value: struct_pb2.Value, where: str) -> object:
+    """Return a Value as JSON has it; `where` is what an error calls it.
 
     Raises:
         ServiceError: invalid_request; it holds a number that JSON does not have, or nests too deeply.
@@ -44,7 +44,7 @@ def plain(value: struct_pb2.Value) -> object:
     try:
         return json_format.MessageToDict(value)
     except (json_format.Error, ValueError, RecursionError) as error:
-        raise errors.invalid_request("compliance", "must be JSON") from error
+        raise errors.invalid_request(where, "must be JSON") from error
 
 
 def read_policy(given: object, where: str) -> Policy:
@@ -61,8 +61,8 @@ def read_policy(given: object, where: str) -> Policy:
 
 def _policy(request: pb.PreviewRequest) -> Policy:
     if request.HasField("compliance") and request.compliance.WhichOneof("kind") != "null_value":
-        return read_policy(plain(request.compliance), "compliance")
-    brain = plain(request.brain_config) if request.HasField("brain_config") else None
+        return read_policy(plain(request.compliance, "compliance"), "compliance")
+    brain = plain(request.brain_config, "brain_config") if request.HasField("brain_config") else None
     if brain is None:
         return read_policy(None, "compliance")
     if not isinstance(brain, dict):

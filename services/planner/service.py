@@ -122,7 +122,7 @@ class PlannerServicer(planner_pb2_grpc.PlannerServiceServicer):
         """Hold what is available against the policy, on every message of the conversation; None: there is no policy."""
         if not message.HasField("compliance"):
             return None
-        policy = read_policy(plain(message.compliance), "compliance")
+        policy = read_policy(plain(message.compliance, "compliance"), "compliance")
         if not policy.active:
             return None
         models = self._catalog.available(request.providers, request.local_models)

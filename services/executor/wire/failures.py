@@ -11,6 +11,7 @@ from chassis import errors
 from executor.idempotency import ConflictError, InProgressError
 from executor.orchestrate import DeadlineError, NoProviderError, UnknownStrategyError
 from executor.reply import AllFailedError, BrokenOffError
+from executor.strategies import STRATEGIES
 from executor.transcript import TranscriptError
 
 if TYPE_CHECKING:
@@ -49,6 +50,6 @@ def typed_failures() -> Iterator[None]:
             error.retry_after_s,
         ) from error
     except UnknownStrategyError as error:
-        raise errors.invalid_request("plan.strategy", "is not available in this version") from error
+        raise errors.invalid_request("plan.strategy", f"must be one of {', '.join(STRATEGIES)}") from error
     except TranscriptError as error:
         raise errors.invalid_request("messages", "must be Unicode text without lone surrogates") from error

@@ -12,6 +12,7 @@ from chassis import errors
 from executor.chat import Message
 from executor.orchestrate import Request
 from executor.plan import Model, Plan
+from executor.strategies import STRATEGIES
 from openprysm.executor.v1 import executor_pb2
 from openprysm.orchestration.v2 import orchestration_pb2 as pb
 
@@ -24,15 +25,7 @@ if TYPE_CHECKING:
 
 _PICO: Final = 10**12
 _POLICIES: Final = ("efficiency", "balanced", "depth")
-_STRATEGIES: Final = (
-    "single",
-    "cascade",
-    "ensemble_moa",
-    "rank_fuse",
-    "decompose_and_route",
-    "self_consistency",
-    "debate",
-)
+_STRATEGIES: Final = tuple(STRATEGIES)
 _ROLES: Final = ("system", "user", "assistant")
 _MAX_MESSAGES: Final = 256
 _MAX_K: Final = 8
