@@ -17,6 +17,7 @@ from executor.idempotency import Once
 from executor.orchestrate import Chance, Offer, Orchestrator
 from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
 from executor.service import PROTECTED, ExecutorServicer, OrchestrationServicer
+from executor.strategies import STRATEGIES
 from openprysm.executor.v1 import executor_pb2, executor_pb2_grpc
 from openprysm.orchestration.v2 import orchestration_pb2 as pb
 from openprysm.orchestration.v2 import orchestration_pb2_grpc
@@ -136,7 +137,15 @@ def _index(event: Any) -> int | None:
     [
         ("single", "r", {}, ("UNAVAILABLE", "all_models_failed: every model call failed: 1 rejected")),
         ("ensemble_moa", "rr", {}, ("UNAVAILABLE", "all_models_failed: every model call failed: 2 rejected")),
-        ("guess", "a", {}, ("INVALID_ARGUMENT", "invalid_request: plan.strategy: is not available in this version")),
+        (
+            "guess",
+            "a",
+            {},
+            (
+                "INVALID_ARGUMENT",
+                f"invalid_request: plan.strategy: must be one of {', '.join(STRATEGIES)}",
+            ),
+        ),
         ("single", "", {}, ("INVALID_ARGUMENT", "invalid_request: plan.proposers: must not be empty")),
         (
             "single",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+import tomllib
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
-from system.events import common, events_of
+from system.events import OF_ITS_OWN, events_of
 from system.roles import looking, plays, quoted, role_of
 from system.upstream import cuts, fails, hangs, raw, says
 
@@ -244,15 +248,41 @@ async def test_calls_that_need_not_wait_run_at_once(suite: Suite, upstream: Upst
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-async def test_costs_add_up_to_the_last_microdollar(suite: Suite, upstream: Upstream, strategy: str) -> None:
-    upstream.scripts["*"] = [script()]
-    body = await suite.ask(strategy=strategy, policy="depth", text="Write a poem about the sea.")
-    priced = sum(stage["cost_usd"] for stage in body["prysm"]["stages"])
-    assert body["prysm"]["cost"]["total_usd"] == pytest.approx(priced, abs=1e-12)
-    assert body["usage"]["total_tokens"] == sum(
-        stage["prompt_tokens"] + stage["completion_tokens"] for stage in body["prysm"]["stages"]
-    )
-    assert run_of(body)["calls"] == len(body["prysm"]["stages"]) == len(upstream.calls)
+async def test_costs_are_those_of_the_price_list_to_the_last_microdollar(
+    suite: Suite, upstream: Upstream, strategy: str
+) -> None:
+    counts = itertools.count(1)
+    claimed: list[tuple[int, int]] = []
+
+    def counted(*texts: str) -> Any:
+        in_turn = itertools.cycle(texts)
+
+        def answer(_: Any) -> Behaviour:
+            claimed.append((100 + 7 * next(counts), 11 * len(claimed) + 3))
+            return says(next(in_turn), *claimed[-1])
+
+        return looking(answer)
+
+    roles_of_all = {
+        "judge": "A", "arbiter": "A", "planner": PLAN, "worker": "Done.", "reporter": "Paris, and 42.",
+        "writer": "They differ.\nFINAL ANSWER:\nParis.", "debater": "DECISION: KEEP\nREASON: It holds.\nFINAL ANSWER:\nas before",
+    }  # fmt: skip
+    plays_all = {role: counted(text) for role, text in roles_of_all.items()}
+    plays_all["answerer"] = counted("It was in 1914.", "It was in 1939.", "It was in 1870.")
+    upstream.scripts["*"] = [plays(**plays_all)]
+    body = await suite.ask(strategy=strategy, policy="depth", text="In which year did the war begin?")
+    prices = tomllib.loads(files("planner").joinpath("prices.toml").read_text())
+    stages_ = body["prysm"]["stages"]
+    assert sorted((stage["prompt_tokens"], stage["completion_tokens"]) for stage in stages_) == sorted(claimed)
+    pico = 0
+    for stage in stages_:
+        price = prices[stage["model"]]
+        own = stage["prompt_tokens"] * price["input"] + stage["completion_tokens"] * price["output"]
+        assert stage["cost_usd"] == own / 1e12
+        pico += own
+    assert body["prysm"]["cost"] == {"total_usd": pico / 1e12, "estimated": False, "unpriced_calls": 0}
+    assert body["usage"]["total_tokens"] == sum(map(sum, claimed))
+    assert run_of(body)["calls"] == len(stages_) == len(upstream.calls)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -265,18 +295,37 @@ async def test_a_budget_narrows_and_never_errs(suite: Suite, upstream: Upstream,
     assert said(body)
 
 
+def written(raw: str) -> Any:
+    """Read JSON so that all of its bytes but white space show: keys in their order, numbers as they were written."""
+    return json.loads(raw, object_pairs_hook=_pairs, parse_float=str, parse_int=str)
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    return [(key, "its own" if key in OF_ITS_OWN else value) for key, value in pairs]
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
-async def test_a_streamed_result_is_the_unary_one_and_its_deltas_are_its_answer(
+async def test_a_streamed_result_is_the_unary_one_byte_for_byte_and_its_deltas_are_its_answer(
     suite: Suite, upstream: Upstream, strategy: str
 ) -> None:
-    asked: dict[str, Any] = {"strategy": strategy, "policy": "efficiency"}
-    messages = [{"role": "user", "content": "Write a poem about the sea."}]
     upstream.scripts["*"] = [says("The sea, the sea, the open sea.\nFINAL ANSWER:\nThe sea is blue.", 30, 9)]
-    unary = await suite.ask(messages[0]["content"], **asked)
-    events = await events_of(suite, messages=messages, **asked)
-    assert common(events[-1]["result"]) == common(unary)
+    asked: dict[str, Any] = {
+        "strategy": strategy,
+        "policy": "efficiency",
+        "messages": [{"role": "user", "content": "Write a poem about the sea."}],
+    }
+    async with aiohttp.ClientSession(headers=suite.headers) as client:
+        async with client.post(f"{suite.url}/v2/orchestrate", json=asked) as got:
+            unary = await got.text()
+        async with client.post(f"{suite.url}/v2/orchestrate", json={**asked, "stream": True}) as got:
+            streamed = (await got.text()).rstrip().rpartition("data: ")[2]
+    assert " " not in re.sub(r'"(?:[^"\\]|\\.)*"', "", unary + streamed), "no white space is hidden by reading"
+    event = dict(written(streamed))
+    assert event["type"] == "result"
+    assert event["result"] == written(unary)
+    events = await events_of(suite, **asked)
     deltas = "".join(event["delta"] for event in events if event["type"] == "answer.delta")
-    assert deltas == said(unary)
+    assert deltas == said(json.loads(unary))
 
 
 async def test_the_first_words_come_while_the_writer_still_writes(suite: Suite, upstream: Upstream) -> None:
