@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from system.upstream import Behaviour
+    from system.upstream import Behaviour, Upstream
 
 #: Role → words of our prompt for it.
 _WORDS = {
@@ -53,3 +54,47 @@ def looking(script: Callable[[Mapping[str, Any]], Behaviour]) -> Callable[[Mappi
     """Mark a script that looks at the body."""
     script.looks = True  # type: ignore[attr-defined]
     return script
+
+
+STRATEGIES = ("single", "cascade", "ensemble_moa", "rank_fuse", "decompose_and_route", "self_consistency", "debate")
+
+
+PLAN = json.dumps(
+    {
+        "nodes": [
+            {"id": "1", "task": "Name the capital of France.", "capability": "factual"},
+            {"id": "2", "task": "What is 6 times 7?", "capability": "math"},
+            {"id": "3", "task": "Write a line about $1 and the number.", "needs": ["1", "2"], "capability": "creative"},
+        ]
+    }
+)
+
+
+WROTE = says("They differ in little.\nFINAL ANSWER:\nParis, as all say.")
+
+
+def script() -> Behaviour:
+    """One of all roles, in which nobody fails and everybody differs."""
+    return plays(
+        answerer=looking(lambda body: says(f"I take it to be {body['model']}, for reasons of my own.", 100, 10)),
+        judge=says("A"),
+        arbiter=says("A"),
+        debater=says("DECISION: KEEP\nREASON: It holds.\nFINAL ANSWER:\nas before"),
+        writer=WROTE,
+        planner=says(PLAN),
+        worker=says("Done."),
+        reporter=says("Paris, and 42."),
+    )
+
+
+def roles(upstream: Upstream) -> list[str]:
+    return [role_of(call.body) for call in upstream.calls]
+
+
+def run_of(body: Any) -> Any:
+    return body["prysm"]["orchestration"]
+
+
+def said(body: Any) -> str:
+    text: str = body["choices"][0]["message"]["content"]
+    return text

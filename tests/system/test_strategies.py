@@ -1,69 +1,21 @@
-"""Every strategy, forced and planned, through the real gateway against a scripted upstream."""
+"""Every strategy, forced and planned, through the real gateway: who is asked for what, in which order, who is not."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import re
-import tomllib
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 
-from system.events import OF_ITS_OWN, events_of
-from system.roles import looking, plays, quoted, role_of
-from system.upstream import cuts, fails, hangs, raw, says
+from system.roles import PLAN, STRATEGIES, looking, plays, quoted, role_of, roles, run_of, said, script
+from system.upstream import says
 
 if TYPE_CHECKING:
     from system.suite import Suite
-    from system.upstream import Behaviour, Upstream
+    from system.upstream import Upstream
 
 pytestmark = pytest.mark.system
-
-STRATEGIES = ("single", "cascade", "ensemble_moa", "rank_fuse", "decompose_and_route", "self_consistency", "debate")
-PLAN = json.dumps(
-    {
-        "nodes": [
-            {"id": "1", "task": "Name the capital of France.", "capability": "factual"},
-            {"id": "2", "task": "What is 6 times 7?", "capability": "math"},
-            {"id": "3", "task": "Write a line about $1 and the number.", "needs": ["1", "2"], "capability": "creative"},
-        ]
-    }
-)
-WROTE = says("They differ in little.\nFINAL ANSWER:\nParis, as all say.")
-
-
-def script() -> Behaviour:
-    """One of all roles, in which nobody fails and everybody differs."""
-    return plays(
-        answerer=looking(lambda body: says(f"I take it to be {body['model']}, for reasons of my own.", 100, 10)),
-        judge=says("A"),
-        arbiter=says("A"),
-        debater=says("DECISION: KEEP\nREASON: It holds.\nFINAL ANSWER:\nas before"),
-        writer=WROTE,
-        planner=says(PLAN),
-        worker=says("Done."),
-        reporter=says("Paris, and 42."),
-    )
-
-
-def roles(upstream: Upstream) -> list[str]:
-    return [role_of(call.body) for call in upstream.calls]
-
-
-def stages(body: Any) -> list[tuple[str, str]]:
-    return [(stage["name"], stage["status"]) for stage in body["prysm"]["stages"]]
-
-
-def run_of(body: Any) -> Any:
-    return body["prysm"]["orchestration"]
-
-
-def said(body: Any) -> str:
-    text: str = body["choices"][0]["message"]["content"]
-    return text
 
 
 def test_the_words_by_which_roles_are_told_are_those_of_our_prompts() -> None:
@@ -245,148 +197,3 @@ async def test_calls_that_need_not_wait_run_at_once(suite: Suite, upstream: Upst
             assert stage["start_ms"] >= by_index[needed]["start_ms"] + by_index[needed]["duration_ms"] - 0.001
     first = [stage for stage in by_index.values() if stage["name"] in {"propose", "sample"}]
     assert all(one["start_ms"] < other["start_ms"] + other["duration_ms"] for one in first for other in first)
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
-async def test_costs_are_those_of_the_price_list_to_the_last_microdollar(
-    suite: Suite, upstream: Upstream, strategy: str
-) -> None:
-    counts = itertools.count(1)
-    claimed: list[tuple[int, int]] = []
-
-    def counted(*texts: str) -> Any:
-        in_turn = itertools.cycle(texts)
-
-        def answer(_: Any) -> Behaviour:
-            claimed.append((100 + 7 * next(counts), 11 * len(claimed) + 3))
-            return says(next(in_turn), *claimed[-1])
-
-        return looking(answer)
-
-    roles_of_all = {
-        "judge": "A", "arbiter": "A", "planner": PLAN, "worker": "Done.", "reporter": "Paris, and 42.",
-        "writer": "They differ.\nFINAL ANSWER:\nParis.", "debater": "DECISION: KEEP\nREASON: It holds.\nFINAL ANSWER:\nas before",
-    }  # fmt: skip
-    plays_all = {role: counted(text) for role, text in roles_of_all.items()}
-    plays_all["answerer"] = counted("It was in 1914.", "It was in 1939.", "It was in 1870.")
-    upstream.scripts["*"] = [plays(**plays_all)]
-    body = await suite.ask(strategy=strategy, policy="depth", text="In which year did the war begin?")
-    prices = tomllib.loads(files("planner").joinpath("prices.toml").read_text())
-    stages_ = body["prysm"]["stages"]
-    assert sorted((stage["prompt_tokens"], stage["completion_tokens"]) for stage in stages_) == sorted(claimed)
-    pico = 0
-    for stage in stages_:
-        price = prices[stage["model"]]
-        own = stage["prompt_tokens"] * price["input"] + stage["completion_tokens"] * price["output"]
-        assert stage["cost_usd"] == own / 1e12
-        pico += own
-    assert body["prysm"]["cost"] == {"total_usd": pico / 1e12, "estimated": False, "unpriced_calls": 0}
-    assert body["usage"]["total_tokens"] == sum(map(sum, claimed))
-    assert run_of(body)["calls"] == len(stages_) == len(upstream.calls)
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("limit", [1e-9, 0.0005, 0.01])
-async def test_a_budget_narrows_and_never_errs(suite: Suite, upstream: Upstream, strategy: str, limit: float) -> None:
-    upstream.scripts["*"] = [script()]
-    body = await suite.ask(strategy=strategy, policy="depth", text="Write a poem about the sea.", max_cost_usd=limit)
-    dearest = max(stage["cost_usd"] for stage in body["prysm"]["stages"])
-    assert body["prysm"]["cost"]["total_usd"] <= limit + dearest
-    assert said(body)
-
-
-def written(raw: str) -> Any:
-    """Read JSON so that all of its bytes but white space show: keys in their order, numbers as they were written."""
-    return json.loads(raw, object_pairs_hook=_pairs, parse_float=str, parse_int=str)
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    return [(key, "its own" if key in OF_ITS_OWN else value) for key, value in pairs]
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
-async def test_a_streamed_result_is_the_unary_one_byte_for_byte_and_its_deltas_are_its_answer(
-    suite: Suite, upstream: Upstream, strategy: str
-) -> None:
-    upstream.scripts["*"] = [says("The sea, the sea, the open sea.\nFINAL ANSWER:\nThe sea is blue.", 30, 9)]
-    asked: dict[str, Any] = {
-        "strategy": strategy,
-        "policy": "efficiency",
-        "messages": [{"role": "user", "content": "Write a poem about the sea."}],
-    }
-    async with aiohttp.ClientSession(headers=suite.headers) as client:
-        async with client.post(f"{suite.url}/v2/orchestrate", json=asked) as got:
-            unary = await got.text()
-        async with client.post(f"{suite.url}/v2/orchestrate", json={**asked, "stream": True}) as got:
-            streamed = (await got.text()).rstrip().rpartition("data: ")[2]
-    assert " " not in re.sub(r'"(?:[^"\\]|\\.)*"', "", unary + streamed), "no white space is hidden by reading"
-    event = dict(written(streamed))
-    assert event["type"] == "result"
-    assert event["result"] == written(unary)
-    events = await events_of(suite, **asked)
-    deltas = "".join(event["delta"] for event in events if event["type"] == "answer.delta")
-    assert deltas == said(json.loads(unary))
-
-
-async def test_the_first_words_come_while_the_writer_still_writes(suite: Suite, upstream: Upstream) -> None:
-    upstream.scripts["*"] = [
-        plays(writer=says("They agree.\nFINAL ANSWER:\nParis is the capital of France, as all say.", every_s=0.05))
-    ]
-    events = await events_of(suite, strategy="ensemble_moa")
-    kinds = [event["type"] for event in events]
-    written = next(
-        index
-        for index, event in enumerate(events)
-        if event["type"] == "stage.completed" and event["stage"]["name"] == "aggregate"
-    )
-    assert kinds.index("answer.delta") < written
-    assert "".join(event["delta"] for event in events if event["type"] == "answer.delta") == (
-        "Paris is the capital of France, as all say."
-    )
-
-
-FAULTS = {
-    "error": fails(500),
-    "limited": fails(429, {"retry-after": "60"}),
-    "hang": hangs(),
-    "cut": cuts(),
-    "truncated": raw(b'{"choices": [{"message": {"content": "Par'),
-    "empty": says(" \n"),
-    "another language": says("巴黎是法国的首都。"),
-    "absurd usage": says("The capital of France is Paris.", -5, 10**15),
-}
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("fault", FAULTS)
-async def test_one_model_that_misbehaves_costs_no_answer(
-    suite: Suite, upstream: Upstream, strategy: str, fault: str
-) -> None:
-    upstream.scripts["*"] = [script()]
-    text = f"Write a poem about the sea, and about {fault}."
-    first = (await suite.ask(strategy=strategy, policy="depth", text=text))["prysm"]["stages"][0]["model"]
-    bad = upstream.calls[0].model
-    upstream.reset()
-    upstream.scripts["*"], upstream.scripts[bad] = [script()], [FAULTS[fault]]
-    body = await suite.ask(strategy=strategy, policy="depth", text=text)
-    assert said(body).strip()
-    assert run_of(body)["calls"] <= 16
-    assert body["prysm"]["cost"]["total_usd"] >= 0
-    if fault not in {"another language", "absurd usage"}:
-        assert run_of(body)["degraded"]
-        assert first in {item["model"] for item in run_of(body)["degradations"]}
-    if fault == "absurd usage":
-        assert body["prysm"]["cost"]["estimated"]
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
-async def test_when_all_fail_the_counts_are_told_and_no_words_of_a_provider(
-    suite: Suite, upstream: Upstream, strategy: str
-) -> None:
-    upstream.scripts["*"] = [fails(400)]
-    status, body = await suite.post(
-        {"messages": [{"role": "user", "content": "Write a poem."}], "strategy": strategy, "policy": "depth"}
-    )
-    assert (status, body["detail"]["error"]) == (502, "all_models_failed")
-    assert "rejected" in body["detail"]["message"]
-    assert "canary" not in json.dumps(body)
