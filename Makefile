@@ -27,8 +27,11 @@ serve: $(VENV)/run.stamp ## start the suite and serve until Ctrl-C
 test: $(VENV)/dev.stamp ## all tests: real Envoy, real models, real databases
 	@$(BIN)/pytest $(ARGS)
 
-bench: $(VENV)/dev.stamp ## what the suite adds to an instant upstream, and its memory
+bench: $(VENV)/dev.stamp ## what the suite adds to its upstream, its memory, and what planning and comparing take
+	@$(BIN)/python tests/bench/planning_time.py
+	@$(BIN)/python tests/bench/comparing_time.py
 	@PYTHONPATH=tests $(BIN)/python tests/bench/added_latency.py
+	@PYTHONPATH=tests $(BIN)/python tests/bench/critical_path.py
 
 bench-proof: $(VENV)/dev.stamp ## signed, logged, committed proofs a second, and look-ups
 	@$(BIN)/python tests/bench/proofs.py
