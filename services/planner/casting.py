@@ -161,9 +161,10 @@ def _debate(pool: Pool, wishes: Wishes) -> Cast:
 
 def _decompose_and_route(pool: Pool, _: Wishes) -> Cast:
     payable = [model for model in pool.ranked if pool.affords(_SPLIT_CALLS * pool.prompt.worst_cost(model))]
-    able = payable or [pool.lone()]
-    healthy = [model for model in able if model in pool.healthy]
-    failing = [model for model in able if model not in healthy]
+    # Failing models are ranked last; one that could pay for a split is no reason to pass over one that is well.
+    healthy = [model for model in payable if model in pool.healthy] or [pool.lone()]
+    failing = [model for model in payable if model not in pool.healthy]
+    able = healthy + failing
     routes = tuple(
         (task, tuple((sorted(healthy, key=pool.value.on(task), reverse=True) + failing)[:_MAX_ROUTE])) for task in TASKS
     )

@@ -211,3 +211,13 @@ def test_who_works_on_parts_can_be_paid_along_with_all_others(max_cost: int) -> 
 
 _SHIPPED = catalog.load()
 assert _SHIPPED.available(HOSTED, ())
+
+
+def test_a_split_that_only_a_failing_model_could_pay_for_is_left_to_a_healthy_one() -> None:
+    free, dear = model("free", usd_per_mtok=0.0), model("dear", usd_per_mtok=1.0)
+    request = ask(
+        strategy="decompose_and_route", max_cost=1, providers=frozenset({"free", "dear"}), unhealthy=frozenset({"free"})
+    )
+    plan = make_plan(request, catalog_of(free, dear))
+    assert ids(plan.proposers) == ["dear"]
+    assert all(ids(route)[0] == "dear" for _, route in plan.routes)
