@@ -33,9 +33,9 @@ async def _main(settings: ExecutorSettings) -> None:
     except ValueError as error:
         raise StartError(str(error)) from error
     keys = identity.Keys(settings.keys_file or state / "keys.json", pepper)
-    provider = telemetry.configure("executor", version("openprysm"))
+    tracing = telemetry.configure("executor", version("openprysm"))
     address = settings.executor_listen or settings.socket("executor")
-    server = Server("executor", address, settings, provider, keys, PROTECTED)
+    server = Server("executor", address, settings, tracing, keys, PROTECTED)
     breakers = Breakers(time.monotonic)
     async with AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(Fleet(settings, breakers))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry import trace
-
-from chassis import client, errors
+from chassis import client, errors, spans
 from executor.idempotency import Claimed, ConflictError, InProgressError, Kept
 from executor.orchestrate import Offer, Outcome, Request, Signed
 from executor.wire import incoming, outgoing
@@ -22,11 +20,13 @@ if TYPE_CHECKING:
     from executor.transcript import Transcript
 
 _CLAIM_BYTES: Final = 16
+_NO_TRACE: Final = "0" * 32
 
 
 def trace_id() -> str:
     """Return the current trace's id, 32 hex digits."""
-    return trace.format_trace_id(trace.get_current_span().get_span_context().trace_id)
+    span = spans.current()
+    return span.trace_id if span is not None else _NO_TRACE
 
 
 class PlannerPeer:
