@@ -49,7 +49,9 @@ class ProofPeer:
 
     def __init__(self, channel: grpc.aio.Channel, software_version: str) -> None:
         # Sign, for records that are encoded already: once for the wire and for the outbox.
-        self._sign = channel.unary_unary(_SIGN, response_deserializer=proof_pb2.SignResponse.FromString)
+        self._sign: grpc.aio.UnaryUnaryMultiCallable[bytes, proof_pb2.SignResponse] = channel.unary_unary(
+            _SIGN, response_deserializer=proof_pb2.SignResponse.FromString
+        )
         self._software_version = software_version
 
     def record(self, request_id: str, created: int, outcome: Outcome, written: Transcript) -> bytes:

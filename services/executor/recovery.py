@@ -182,15 +182,19 @@ class Recovery:
         """
         name = entry.request_id
         try:
-            signed = await self._office.sign(self._outbox.read(name), _SIGN_S)
-        except RejectedError as error:
-            self._outbox.set_aside(name, ".refused")
-            _log.error("outbox_entry_refused", request_id=name, why=str(error))
+            record = self._outbox.read(name)
         except DamagedError:
             self._outbox.set_aside(name, ".damaged")
             _log.exception("outbox_entry_damaged", request_id=name)
+            return
         except FileNotFoundError:
             self._outbox.remove(name)  # another executor, or a person, was faster
+            return
+        try:
+            signed = await self._office.sign(record, _SIGN_S)
+        except RejectedError as error:
+            self._outbox.set_aside(name, ".refused")
+            _log.error("outbox_entry_refused", request_id=name, why=str(error))
         else:
             self._outbox.remove(name)
             _log.info("signed_late", request_id=name, proof_hash=signed.proof_hash)
