@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -67,10 +68,11 @@ class ProofPeer:
             if error.code in _REJECTIONS:
                 raise RejectedError(error.message) from error
             raise
+        signed = Signed(answer.proof_hash, answer.keyid, answer.bundle)
+        if not answer.HasField("log_entry"):
+            return signed
         logged = answer.log_entry
-        return Signed(
-            answer.proof_hash, answer.keyid, answer.bundle, logged.log_index, logged.tree_size, logged.checkpoint
-        )
+        return replace(signed, log_index=logged.log_index, tree_size=logged.tree_size, checkpoint=logged.checkpoint)
 
 
 class SlotsPeer:

@@ -10,6 +10,7 @@ Its client got no answer and was promised nothing.
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from executor.transcript import Transcript
 
 #: Seconds, and share of the time for signing, that are kept back for writing a run that was not signed.
-_KEEP_S: Final = 0.25
+_KEEP_S: Final = 0.5
 _KEEP_SHARE: Final = 0.2
 #: Seconds that signing a kept run may take.
 _SIGN_S: Final = 10.0
@@ -35,6 +36,9 @@ _FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 15.0
 #: Seconds in which what still waits is tried once more before this process ends.
 _LAST_S: Final = 3.0
+
+#: Runs that are written at a time.
+_WRITERS: Final = 4
 
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -82,6 +86,8 @@ class Recovery:
         self._office = office
         self._outbox = outbox
         self._random = random
+        # Threads of its own: a disk that hangs must not take those in which names of providers are looked up.
+        self._writers = ThreadPoolExecutor(_WRITERS, "outbox")
         self._news = asyncio.Event()
         self._behind: set[asyncio.Task[Any]] = set()
         self._relaying: asyncio.Task[None] | None = None
@@ -104,6 +110,7 @@ class Recovery:
                 while (entry := self._outbox.next()) is not None and await self._deliver(entry):
                     pass
         await self._written()  # a request that was cut off a moment ago
+        self._writers.shutdown()
         if (backlog := self._outbox.backlog()).entries:
             _log.warning("outbox_left_behind", entries=backlog.entries, oldest_s=round(backlog.oldest_s))
 
@@ -113,8 +120,10 @@ class Recovery:
         """Sign the record of a run, or keep it. One whose client leaves in the meantime is kept, too: it was made.
 
         Raises:
-            UnsignedError: it could not be signed, in nearly all of `timeout_s`.
+            UnsignedError: it could not be signed, in nearly all of `timeout_s`; the rest is for keeping it.
         """
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + timeout_s
         record = self._office.record(request_id, created, outcome, written)
         try:
             return await self._office.sign(record, timeout_s - min(_KEEP_S, timeout_s * _KEEP_SHARE))
@@ -122,7 +131,10 @@ class Recovery:
             self._go_on(self._keep(request_id, record))  # nobody waits for it
             raise
         except Exception as error:
-            kept = await asyncio.shield(self._go_on(self._keep(request_id, record)))
+            keeping = self._go_on(self._keep(request_id, record))
+            await asyncio.wait({keeping}, timeout=max(0.0, ends - loop.time()))
+            # What a slow disk takes later is signed all the same, but promised to nobody.
+            kept = keeping.done() and keeping.result()
             _log.warning("run_not_signed", request_id=request_id, kept=kept, exc_info=error)
             # A rejected one is kept for the operator; that it will be signed is not to be promised.
             promised = kept and not isinstance(error, RejectedError)
@@ -131,7 +143,8 @@ class Recovery:
     async def _keep(self, request_id: str, record: bytes) -> bool:
         """Keep a run and tell whether that worked."""
         try:
-            await asyncio.to_thread(self._outbox.keep, request_id, record)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._writers, self._outbox.keep, request_id, record)
         except FullError:
             backlog = self._outbox.backlog()
             _log.error("outbox_full", request_id=request_id, entries=backlog.entries, aside=backlog.aside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import threading
 from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
@@ -250,6 +251,28 @@ async def test_a_disk_that_refuses_promises_nothing_and_later_runs_are_kept(
             assert await unsigned(notary, 1) is None
         assert await unsigned(notary, 2) == name(2)
     assert [line["request_id"] for line in lines if line["event"] == "outbox_not_written"] == [name(1)]
+
+
+async def test_a_disk_that_hangs_makes_no_client_wait_and_promises_nothing_but_what_it_takes_is_signed(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.wrong[b""] = ConnectionError()
+    turns = threading.Event()
+    async with recovering(office, tmp_path) as (notary, outbox):
+        write = outbox._write
+
+        def hang(request_id: str, content: bytes) -> None:
+            assert turns.wait(PATIENCE_S)
+            write(request_id, content)
+
+        monkeypatch.setattr(outbox, "_write", hang)
+        assert await asyncio.gather(*(unsigned(notary, number, 0.1) for number in range(8))) == [None] * 8
+        await asyncio.to_thread(lambda: None)  # nobody else's threads are taken
+        turns.set()
+        await until(lambda: outbox.backlog().entries == 8)
+        office.wrong.clear()
+        await until(lambda: outbox.next() is None)
+    assert sorted(office.signed) == [name(number).encode() for number in range(8)]
 
 
 async def test_what_can_not_be_removed_is_signed_again_and_blocks_nobody(

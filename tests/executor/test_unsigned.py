@@ -285,6 +285,12 @@ async def test_the_key_of_a_run_that_was_not_signed_is_free_and_runs_again_and_b
     assert len(front.asked) == 2
 
 
+async def test_a_proof_that_is_in_no_log_is_not_said_to_be_its_first_entry(front: Front) -> None:
+    proof = (await front.unary()).prysm.proof
+    assert proof.proof_hash
+    assert not any(proof.HasField(field) for field in ("log_index", "tree_size", "checkpoint"))
+
+
 async def test_what_waits_holds_no_text_no_key_and_no_nonce(front: Front) -> None:
     front.proofs.failing = refusing("FAILED_PRECONDITION")
     for key in ("", "canary-idempotency-key"):

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -20,7 +21,6 @@ from system.upstream import Upstream, says
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from aiohttp import web
 
@@ -68,6 +68,10 @@ def paused(suite: Suite) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def waiting(suite: Suite) -> set[str]:
@@ -181,6 +185,22 @@ async def test_a_stream_ends_in_an_error_that_names_the_proof(running: Suite, up
         assert promise, events[-1]
         assert waiting(running) == {promise[2]}
     await proven(running, {promise[2]})
+
+
+async def test_an_executor_that_has_to_stop_while_it_waits_for_a_signature_keeps_the_run(upstream: Upstream) -> None:
+    with serving({**upstream.environment, "OPENPRYSM_STOP_GRACE_S": "1"}) as suite:
+        with paused(suite):
+            asking = asyncio.create_task(suite.post(QUESTION))
+            while not upstream.calls:
+                await asyncio.sleep(0.01)
+            stopped = suite.pid_of("executor")
+            os.kill(stopped, signal.SIGTERM)
+            status, _ = await asking
+            assert status in (502, 503)
+            await asyncio.to_thread(wait_until, lambda: len(waiting(suite)) == 1 and not alive(stopped))
+            ids = waiting(suite)
+        await proven(suite, ids)
+    assert len(upstream.calls) == 1
 
 
 async def test_the_key_of_a_run_that_was_not_signed_runs_again_since_its_answer_is_gone(
