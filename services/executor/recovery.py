@@ -36,7 +36,6 @@ _FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 15.0
 #: Seconds in which what still waits is tried once more before this process ends.
 _LAST_S: Final = 3.0
-
 #: Runs that are written at a time.
 _WRITERS: Final = 4
 

@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -265,3 +267,58 @@ async def test_a_full_outbox_promises_nothing(upstream: Upstream) -> None:
             assert waiting(suite) == {kept}
         await proven(suite, {kept})
         assert "outbox_full" in (suite.state / "logs" / "executor.log").read_text()
+
+
+@pytest.mark.parametrize("wrong", ["others may enter", "a file", "nowhere"])
+def test_an_executor_does_not_start_with_an_outbox_that_it_can_not_use(tmp_path: Path, wrong: str) -> None:
+    outbox = tmp_path / "outbox"
+    if wrong == "others may enter":
+        outbox.mkdir(mode=0o755)
+    elif wrong == "a file":
+        outbox.touch()
+    else:
+        outbox = Path("/proc/outbox")
+    environment = {**os.environ, "OPENPRYSM_STATE": str(tmp_path / "state"), "OPENPRYSM_OUTBOX": str(outbox)}
+    got = subprocess.run(
+        [sys.executable, "-m", "executor"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (got.returncode, got.stderr.count("\n")) == (1, 1), got.stderr
+    assert got.stderr.startswith("executor: the outbox can't be used: ")
+
+
+async def test_whoever_dies_under_load_every_answer_and_every_promise_has_one_proof(own_upstream: Upstream) -> None:
+    own_upstream.reset()
+    told: dict[str, int] = {"answered": 0, "promised": 0}
+    ids: list[str] = []
+    ends = asyncio.Event()
+
+    async def client(suite: Suite) -> None:
+        while not ends.is_set():
+            await asyncio.sleep(0.02)
+            try:
+                status, body = await suite.post(QUESTION)
+            except aiohttp.ClientError:  # its connection died with the executor
+                continue
+            promise = PROMISE.fullmatch(body["detail"]["message"]) if status != 200 else None
+            if status == 200 or promise:
+                told["promised" if promise else "answered"] += 1
+                ids.append(promise[2] if promise else body["id"])
+            else:
+                assert status in (502, 503), body
+
+    with serving({**own_upstream.environment, **QUICK}) as suite:
+        async with asyncio.TaskGroup() as group:
+            clients = [group.create_task(client(suite)) for _ in range(6)]
+            for service in ("proof", "executor") * 3:
+                before = dict(told)
+                os.kill(suite.pid_of(service), signal.SIGKILL)
+                async with asyncio.timeout(20):
+                    while told["answered"] < before["answered"] + 20 or (
+                        service == "proof" and told["promised"] == before["promised"]
+                    ):
+                        await asyncio.sleep(0.02)
+            ends.set()
+            await asyncio.gather(*clients)
+        assert len(set(ids)) == len(ids)
+        await proven(suite, set(ids))
+        assert len(ids) <= await log_size(suite) <= len(own_upstream.calls)
