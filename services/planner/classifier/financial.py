@@ -172,7 +172,7 @@ def _is_routing(number: Candidate) -> bool:
 
 def find(seen: Text) -> Iterator[str]:
     """Yield the kinds that are no numbers."""
-    if _NAMES.isdisjoint(seen.words) and not (seen.foreign and ("swift" in seen.lower or "bic" in seen.lower)):
+    if _NAMES.isdisjoint(seen.pieces):
         return
     for count, name in enumerate(_SWIFT.finditer(seen.lower)):
         if count == _MOST:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from planner.classifier.words import Words
 
 #: A run of digits, single or in groups with up to two separators between them; of more groups the rest is another run.
-_RUN: Final = re.compile(r"9+(?:[ ./()\-]{1,2}9+){0,40}")
-_TAIL: Final = re.compile(r"[A9]*")
+_RUN: Final = re.compile(r"9+(?:[ ./()\-]{1,2}9+){0,40}[A9]*")
 _GROUP: Final = re.compile(r"[A9]+")
 _FRACTION: Final = re.compile(r"9{1,3}\.9+A?9*")
 _PIECE: Final = re.compile(r"[^ ]+")
@@ -28,6 +27,9 @@ _GAP: Final = re.compile(r"[^A9]+")
 _SHAPE: Final = bytes.maketrans(
     b"012345678ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_", b"9" * 9 + b"A" * (26 + 26 + 1)
 )
+_DIGIT: Final = re.compile("9")
+#: The first digit of what has seven characters or more: enough of them behind it, or letters in front of it.
+_LONG: Final = re.compile(r"9(?:[A9 ./()\-]{3}|(?<=[A9]{4}9))")
 _JOINED: Final = ("A", "9")
 _HEAD: Final = 24
 #: How an IBAN begins whose next group has letters, too.
@@ -102,19 +104,18 @@ class Open:
     whole: bool = False
 
 
-def _runs(shapes: str) -> Iterator[tuple[int, int]]:
-    """Yield every run with the letters, digits and underscores joined to it, as start and end."""
-    at = shapes.find("9")
-    while at >= 0:
-        run = _RUN.match(shapes, at)
-        end = run.end() if run else at + 1
-        if shapes.startswith(_JOINED, end) and (tail := _TAIL.match(shapes, end)):
-            end = tail.end()
-        start, floor = at, max(0, at - _HEAD)
+def _runs(shapes: str, first: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """Yield every run that begins as told with the letters, digits and underscores joined to it, as start and end."""
+    found = first.search(shapes)
+    while found:
+        start = found.start()
+        run = _RUN.match(shapes, start)
+        end = run.end() if run else start + 1
+        floor = max(0, start - _HEAD)
         while start > floor and shapes[start - 1] in _JOINED:
             start -= 1
         yield start, end
-        at = shapes.find("9", end)
+        found = first.search(shapes, end)
 
 
 def _candidates(seen: Text, shapes: str, shortest: int) -> list[Candidate] | None:
@@ -124,7 +125,7 @@ def _candidates(seen: Text, shapes: str, shortest: int) -> list[Candidate] | Non
     """
     found: list[Candidate] = []
     left = EFFORT
-    for start, end in _runs(shapes):
+    for start, end in _runs(shapes, _DIGIT if shortest < _NAMELESS else _LONG):
         left -= 1
         if end - start >= shortest or shapes.startswith(_IBAN, start):
             shape = shapes[start:end]
@@ -202,7 +203,7 @@ def find(seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Op
         other: words that call a number something else: order, ticket, …
     """
     found: set[str] = set()
-    shapes = seen.text.encode("ascii", "replace").translate(_SHAPE).decode("ascii")
+    shapes = seen.bare.translate(_SHAPE).decode("ascii")
     if "9" not in shapes:
         return found
     named = [rule for rule in rules if rule.words is not None and rule.words.may_be_of(seen)]

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from planner.classifier.numbers import Candidate, Open, Shaped
-from planner.classifier.words import Words
+from planner.classifier.words import Words, by_lead, written_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -81,19 +81,9 @@ _TRIGGERS: Final = {
     "dx": ("dx:", "dx "),
     "pregnant": ("is pregnant", "am pregnant", "'m pregnant", "was pregnant"),
 }
-#: The same at any place, for scripts that put no space between words.
-_FOREIGN_TRIGGERS: Final = (
-    "диагноз",
-    "пациент",
-    "страдает",
-    "患有",
-    "得了",
-    "앓",
-    "确诊",
-    "诊断",
-    "診断",
-    "患者",
-    "진단",
+#: The same at any place, for scripts that put no space between words or bend them.
+_FOREIGN_TRIGGERS: Final = by_lead(
+    ("диагноз", "пациент", "страдает", "患有", "得了", "앓", "确诊", "诊断", "診断", "患者", "진단")
 )
 #: Word → phrases with it: a condition directly behind one of them is somebody's.
 _OWNERS: Final = {
@@ -188,13 +178,14 @@ def _is_owned(lower: str, end: int) -> bool:
 
 
 def _phrases(seen: Text, words: frozenset[bytes], phrases: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    return (phrase for word in sorted(words & seen.words) for phrase in phrases[word.decode()])
+    return (phrase for word in sorted(words & seen.pieces) for phrase in phrases[word.decode()])
 
 
 def _is_diagnosis(seen: Text) -> bool:
     lower = seen.lower
-    triggers = dict.fromkeys(("diagnos", "diagnós", *_phrases(seen, _TRIGGER_WORDS, _TRIGGERS)))
-    for _, at in _places(lower, (*triggers, *_FOREIGN_TRIGGERS) if seen.foreign else triggers, _REACH_ON):
+    stems = ("diagnos", "diagnós") if b"diagn" in seen.joined else ()
+    triggers = dict.fromkeys((*stems, *_phrases(seen, _TRIGGER_WORDS, _TRIGGERS), *written_in(seen, _FOREIGN_TRIGGERS)))
+    for _, at in _places(lower, triggers, _REACH_ON):
         start, end = max(0, at - _REACH_BACK), at + _REACH_ON
         told = lower.startswith("diagnosed with", at) and _PERSON.search(lower, start, at)
         if (told or _names_illness(lower, start, end)) and not _MACHINES.search(lower, start, end):
@@ -203,7 +194,7 @@ def _is_diagnosis(seen: Text) -> bool:
         end = at + len(owner)
         if not (at and lower[at - 1].isalnum()) and _is_owned(lower, end):
             return not _MACHINES.search(lower, at, end + _REACH_ON)
-    return b"hiv" in seen.words and _HIV.search(lower) is not None
+    return b"hiv" in seen.pieces and _HIV.search(lower) is not None
 
 
 def find(seen: Text) -> Iterator[str]:

@@ -154,6 +154,8 @@ def _emails(seen: Text) -> bool:
             if not remote and "://" not in name:
                 return True
         at = text.find("@", at + 1)
+    if b"at" not in seen.pieces or b"dot" not in seen.pieces and not ("[" in text or "(at" in text):
+        return False
     return _is_spelled(seen.lower, "[at]") or _is_spelled(seen.lower, "(at)")
 
 
