@@ -34,8 +34,8 @@ _JOINED: Final = ("A", "9")
 _HEAD: Final = 24
 #: How an IBAN begins whose next group has letters, too.
 _IBAN: Final = "AA99"
-#: A shorter candidate is nothing: the shortest are a code of ICD-10 and a number of three digits.
-_SHORTEST: Final = 3
+#: A shorter candidate is nothing: the shortest is the year of somebody's birth in two digits.
+_SHORTEST: Final = 2
 #: A shorter one is nothing without a word beside it that says what it is.
 _NAMELESS: Final = 7
 #: A candidate up to this long is one look-up.
@@ -49,6 +49,7 @@ _EACH: Final = 8
 _LONGEST: Final = 96
 _BEFORE: Final = 48
 _AFTER: Final = 20
+_CLOSE: Final = 20
 
 
 class Candidate(NamedTuple):
@@ -90,6 +91,8 @@ class Shaped:
     words: Words | None = None
     #: Its check is so strong that it does not matter what it is called.
     sure: bool = False
+    #: The word must stand right in front of it.
+    close: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,8 @@ def _shaped(part: Candidate, table: Mapping[str, tuple[Shaped, ...]], found: set
     for number in table.get(part.shape, ()):
         if number.kind in found and part.shape.isalnum():
             continue
-        named = number.words is not None and number.words.are_in(part.context())
+        beside = part.before(_CLOSE) if number.close else part.context()
+        named = number.words is not None and number.words.are_in(beside)
         unnamed = number.words is None and (number.sure or not other.are_in(part.before(_HEAD)))
         if (named or unnamed) and number.valid(part):
             found.add(number.kind)

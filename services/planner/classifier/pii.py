@@ -27,32 +27,43 @@ OTHER: Final = Words(
 )
 
 _PHONE: Final = Words(
-    """phone, phones, tel, telephone, telefon*, téléphone*, teléfono*, telefone, telefono, telefoon, mobile, mob,
-    mobil, mobiltelefon, cell, cellphone, cellulare, celular, móvil, handy*, portable, whatsapp, whats app, fax,
+    """phone*, tel, telephone, telefon*, téléphone*, teléfono*, telefone, telefono, telefoon*, mobile, mob, gsm,
+    mobiel*, mobil, mobilnummer, mobiltelefon, erreichen, erreichbar, kontaktnummer, hotline, tlf*, komórk*, zadzwoń,
+    điện thoại, sđt, nomor, puhelin*, puh, cell, cellphone, cellulare, celular, móvil, handy*, portable, whatsapp, whats app, fax,
     sms, call, call me, call him, call her, ring, dial, text me, reach me, rufnummer, rufen, anrufen, appelez,
-    llame, llámame, ligue, fone, chiama, contact number, contact no, my number, телефон*, тел, 电话, 手机, 電話, 携帯,
+    llame, llámame, ligue, fone, chiama, contact number, contact no, my number, телефон*, тел, моб, мобильный, звоните, позвоните, هاتف, جوال, موبايل, 电话, 手机, 電話, 携帯,
     전화, 휴대폰, फ़ोन, फोन, मोबाइल"""
 )
 _PASSPORT: Final = Words(
     """passport, reisepass*, pass-nr, passnummer, passeport, pasaporte, passaporte, passaporto, paspoort*,
     paszport*, паспорт*, 护照, 護照, パスポート, 旅券, 여권"""
 )
-_PASSPORT_NOT: Final = re.compile(r"photo|expire|\.js|version|size|npm|apply")
+_PASSPORT_NOT: Final = re.compile(
+    r"photo|expire|\.js|version|size|npm|apply|control|gate|office|queue|flight|terminal|\bform\b|fee|page"
+)
 _BIRTH: Final = Words(
-    """dob, d.o.b, d.o.b., birth, birthdate, birthday, birth_date, date_of_birth, born, geboren*, geburtsdatum,
-    geburtstag, geb, né, née, naissance, nacido, nacida, nacimiento, nascimento, nascido, nascida, nació,
-    nasceu, nato, nata, nascita, geboortedatum, urodzenia, рождения, родился, родилась, 出生*, 生年月日, 生日, 생년월일,
-    जन्म"""
+    """dob, d.o.b, d.o.b., (b., birth, birthdate, birthday, birth_date, date_of_birth, born, geboren*, geburtsdatum,
+    geburtstag, geb, gebdat, f. nac, f.nac, fecha nac, f. nasc, data nasc, dt nasc, ur, urodzony, urodzona, urodził,
+    urodziła, född, født, syntynyt, doğum, né, née, naissance, nacido, nacida, nacimiento, nascimento, nascido, nascida, nació,
+    nasceu, nato, nata, nascita, geboortedatum, urodzenia, рождения, родился, родилась, рожд, г.р, 出生*, 生于, 生於, 生まれ, 生年月日, 生日, 생년월일,
+    생일, 출생, जन्म, تاريخ الميلاد, مواليد"""
 )
 _MONTH: Final = re.compile(
     r"\b(?:jan|feb|fév|fev|febr|mar|mär|apr|avr|abr|may|mai|mag|mei|jun|juin|giu|jul|juil|lug|aug|aou|aoû|ago|sep|set|oct"
-    r"|okt|out|ott|nov|dec|dez|déc|dic|ene|gen|янв|фев|мар|апр|мая|июн|июл|авг|сен|окт|ноя|дек)"
+    r"|sty|lut|kwi|maj|cze|lip|sie|wrz|paź|lis|gru|mrt|okt|out|ott|nov|dec|dez|déc|dic|ene|gen|янв|фев|мар|апр|мая|июн|июл|авг|сен|окт|ноя|дек)"
 )
 _DATE: Final = re.compile(r"9{1,2}([/.\-])9{1,2}\1(?:99|9999)|9999([/.\-])9{1,2}\2 ?9{1,2}")
+#: A date without signs, and what stands in front of a year of two digits.
+_COMPACT: Final = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])(?:19|20)\d\d")
+_SHORT: Final = re.compile(r"\d{1,2}[ \-./]{1,2}[a-zäéûа-я]{3,9}[ \-./,']{1,3}$|\b[a-z]{3,9} \d{1,2},? '?$")
 _NANP: Final = re.compile(r"(?:1[ .\-])?\(?[2-9][0-9]{2}\)?[ .\-]{1,2}[2-9][0-9]{2}[ .\-][0-9]{4}")
 _NANP_SHAPES: Final = frozenset(
     {"999-999-9999", "999) 999-9999", "999.999.9999", "999)999-9999", "1-999-999-9999", "9-999-999-9999"}
 )
+#: A function is called with it, and not somebody.
+_CALLED: Final = re.compile(r"\w\($")
+#: Dialled from abroad, in groups.
+_ABROAD: Final = re.compile(r"9{4,5}(?:[ \-]9+){2,5}$|99[ \-]9{1,3}(?:[ \-]9+){2,5}$")
 _FRENCH: Final = frozenset({"99 99 99 99 99", "99.99.99.99.99"})
 _UNDIALLED: Final = re.compile(r"9{1,2}([/.\-])9{1,2}\1(?:99|9999)|9999([/.\-])99\2 ?99|9+\.9+")
 _PRODUCT: Final = re.compile(
@@ -75,7 +86,9 @@ _V6_REACH: Final = 42
 #: From one colon in so many characters on, one search is faster than finding each.
 _DENSE: Final = 32
 _DOMAIN: Final = re.compile(r"(?:[^\W_][\w\-]{0,62}\.){1,8}[^\W\d_]{2,24}")
-_SPELLED: Final = re.compile(r" ?(?:[^\W_][\w\-]{0,62}(?:\.| ?[\[(]dot[\])] ?)){1,8}[^\W\d_]{2,24}")
+_SPELLED: Final = re.compile(r" ?(?:[^\W_][\w\-]{0,62}(?:\.| ?[\[(]dot[\])] ?| dot )){1,8}[^\W\d_]{2,24}")
+#: Of ` at ` as a word the end must be spelled out, too.
+_SAID: Final = re.compile(r"(?:[^\W_][\w\-]{0,62} dot ){1,8}[^\W\d_]{2,24}(?![^\W_])")
 _MOST: Final = 5_000
 _MOST_SIGNS: Final = 20_000
 _LOCAL_REACH: Final = 64
@@ -88,9 +101,11 @@ def _is_phone(number: Candidate) -> bool:
     text, start = number.seen.text, number.start
     if text[max(0, start - 2) : start].rstrip("(").endswith("+"):
         return count > 7 and text[start] != "0"  # noqa: PLR2004 - country and number
+    if _ABROAD.match(shape) and count > 10 and text[start : start + 2] == "00" and text[start + 2] != "0":  # noqa: PLR2004 - likewise
+        return not OTHER.are_in(number.before(24))
     before = number.before(32)
     named = _PHONE.are_in(before)
-    if OTHER.are_in(before[-24:]) or (start and text[start - 1] in "-_/#$€£" and not named):
+    if _CALLED.search(before) or OTHER.are_in(before[-24:]) or (start and text[start - 1] in "-_/#$€£" and not named):
         return False
     return _looks_dialled(number) or (named and not _UNDIALLED.fullmatch(shape))
 
@@ -116,8 +131,12 @@ def _is_passport(number: Candidate) -> bool:
 
 def _is_birth(number: Candidate) -> bool:
     before = number.before()
-    if _DATE.fullmatch(number.shape):
+    if _DATE.fullmatch(number.shape) or (number.shape == "99999999" and _COMPACT.fullmatch(number.raw)):
         return _BIRTH.are_in(before)
+    if number.shape == "99":
+        # `7-Sep-55`: the day is another run of digits.
+        at = _BIRTH.end_in(before)
+        return at >= 0 and _SHORT.search(before, at) is not None
     if number.shape != "9999" or not "1900" <= number.raw <= "2030":
         return False
     if number.seen.text[number.end : number.end + 1] in {"年", "년"}:
@@ -154,19 +173,22 @@ def _emails(seen: Text) -> bool:
             if not remote and "://" not in name:
                 return True
         at = text.find("@", at + 1)
-    if b"at" not in seen.pieces or b"dot" not in seen.pieces and not ("[" in text or "(at" in text):
+    if b"at" not in seen.pieces:
         return False
-    return _is_spelled(seen.lower, "[at]") or _is_spelled(seen.lower, "(at)")
+    signs = [sign for sign in ("[at]", "(at)") if sign[0] in text]
+    if any(_is_spelled(seen.lower, sign, _SPELLED) for sign in signs):
+        return True
+    return b"dot" in seen.pieces and _is_spelled(seen.lower, " at ", _SAID)
 
 
-def _is_spelled(lower: str, sign: str) -> bool:
+def _is_spelled(lower: str, sign: str, domain: re.Pattern[str]) -> bool:
     """Tell whether there is an address whose `@` is spelled out."""
     at, tried = lower.find(sign), 0
     while at >= 0:
         tried += 1
         if tried > _MOST_SIGNS:
             return True
-        if lower[max(0, at - 2) : at].strip()[-1:].isalnum() and _SPELLED.match(lower, at + len(sign)):
+        if lower[max(0, at - 2) : at].strip()[-1:].isalnum() and domain.match(lower, at + len(sign)):
             return True
         at = lower.find(sign, at + 1)
     return False
@@ -219,4 +241,5 @@ OPEN: Final = (
     Open("ip_address", _is_v4, None),
     Open("passport", _is_passport, _PASSPORT),
     Open("date_of_birth", _is_birth, _BIRTH),
+    national.DOCUMENT,
 )
