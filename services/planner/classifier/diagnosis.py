@@ -68,7 +68,7 @@ _OWNERS: Final = {
         word: (f"{word} ",)
         for word in (
             "my", "his", "her", "have", "has", "had", "got", "mein", "meine", "hat", "habe", "haben", "mon", "ma",
-            "mi", "mis", "tengo", "tiene", "tenho", "tem", "meu", "minha", "mio", "mia", "ho",
+            "mi", "mis", "tengo", "tiene", "ha", "tenho", "tem", "meu", "minha", "mio", "mia", "ho",
         )
     },
 }  # fmt: skip
@@ -93,12 +93,44 @@ _TAKES: Final = re.compile(
     r"(?: (?:back|now|currently))? (?:on|taking|prescribed|given)"
     r"|\bprescribed(?: me| him| her| the patient)?|\brx:?|\bstart(?:ed)?|\bcontinued?|\btreated with|\ballergic to"
     r"|\bnehme|\bnimmt|\btomo|\btoma|\bprendo|\bprende|\bprends|\bprend|\bprescrito|\bprescrit|\bverordnet)"
-    r"(?: [a-z]{1,12}){0,2} $"
+    r"(?: [a-z0-9.]{1,12}){0,3} $"
+)
+#: Who it is: a relative of somebody's, or an age.
+_KIN: Final = re.compile(
+    r"\b(?:my|his|her|our|mein\w{0,2}|unser\w{0,2}|mon|ma|notre|mi|mio|mia|meu|minha|mijn|min|моего|моей|мой|моя)"
+    r" (?:late |little |older |younger |best |ex-?|own )?(?:mother|father|mom|mum|mommy|dad|daddy|son|daughter|wife|husband"
+    r"|brother|sister|grand\w{2,6}|uncle|aunt|cousin|niece|nephew|child|kid|baby|partner|boyfriend|girlfriend|friend"
+    r"|boss|colleague|coworker|co-worker|employee|client|neighbou?r|roommate|toddler|mutter|vater|sohn|tochter|frau|mann"
+    r"|bruder|schwester|oma|opa|kind|mère|père|fils|fille|femme|mari|frère|sœur|soeur|madre|padre|hijo|hija|esposa"
+    r"|esposo|marido|hermano|hermana|figlio|figlia|moglie|marito|fratello|sorella|nonn[oa]|mãe|pai|filh[oa]|irmã|irmão"
+    r"|avó|avô|moeder|vader|zoon|dochter|vrouw|man|отца|отец|матери|мать|мама|мамы|папа|сына|сын|дочери|дочь|жены|жена"
+    r"|мужа|муж|брата|брат|сестры|сестра|бабушки|бабушка)\b"
+)
+_KIN_OWNERS: Final = frozenset(
+    b"my his her our mein meine meiner meinem unsere mon ma notre mi mio mia meu minha mijn min".split()
+)
+_AGED: Final = re.compile(
+    r"\b\d{1,3}(?:[ \-]?(?:year|yr|month|week)s?[ \-]old|[ \-]?y/?o\b|[ \-]?jährige|[ \-]?ans\b|[ \-]?años|[ \-]?anni\b|[ \-]?anos\b)"
+)
+_AGES: Final = frozenset(b"old yo o ans a anni anos j y 45yo".split())
+#: `I have …`, `she was told she has …`.
+_SAYS: Final = re.compile(
+    r"\b(?:i|he|she)(?:'ve|'d)? (?:(?:just|also|now|recently|probably|still) )?(?:have|has|had|got|developed|caught|survived"
+    r"|contracted|battl\w{2,3}|beat|am|was|is) "
+)
+_SAYING: Final = frozenset({b"i", b"he", b"she"})
+#: Between a person and an illness these say that it is only spoken of.
+_SPOKEN_OF: Final = re.compile(
+    r"\b(?:about|essay|paper|article|book|story|research\w*|study|studies|studying|stud(?:ied|ent)|writ\w+|wrote|read\w*|explain"
+    r"|learn\w*|lecture|teach\w*|professor|homework|quiz|exam|question|wonder\w*|curious|doctor for|risk of|prevent\w*|avoid\w*"
+    r"|afraid|worr\w+|sure if|not|no|never|against|vaccin\w+|data|dataset|model|app|works?|working|interested)\b|[.?!;\n]"
 )
 _DOSE: Final = re.compile(r"[^\d\n]{0,12}\d[\d.,]{0,6} ?(?:mg|mcg|µg|ug|g|ml|units?|iu|ie)\b")
 _VALUE: Final = re.compile(r"[^\d\n]{0,14}\d")
 _REACH_BACK: Final = 70
 _REACH_ON: Final = 80
+#: From a person to the end of the illness's name.
+_REACH_SAID: Final = 56
 #: Places of one word that are looked at.
 _MOST: Final = 500
 
@@ -167,10 +199,34 @@ def _is_owned(seen: Text) -> bool:
         for _ in range(5):
             if illnesses.is_named_at(lower, end):
                 return not _MACHINES.search(lower, at, end + _REACH_ON)
+            if lower.startswith("l'", end):
+                end += 2
+                continue
             if not lower.startswith(_BETWEEN, end):
                 break
             end = lower.index(" ", end) + 1
     return False
+
+
+def _follows(seen: Text, person: re.Pattern[str]) -> bool:
+    """Tell whether an illness follows a person within a sentence that does not only speak of it."""
+    for count, found in enumerate(person.finditer(seen.lower)):
+        if count == _MOST:
+            return False
+        end = found.end()
+        stop = _SPOKEN_OF.search(seen.lower, end, end + _REACH_SAID)
+        if illnesses.are_named(seen.lower, end, stop.start() if stop else end + _REACH_SAID):
+            return not _MACHINES.search(seen.lower, end, end + _REACH_ON)
+    return False
+
+
+def _is_anybodys(seen: Text) -> bool:
+    """Tell whether an illness follows somebody's relative, an age, or somebody who says so."""
+    return (
+        (bool(seen.leads or _KIN_OWNERS & seen.pieces) and _follows(seen, _KIN))
+        or (not _AGES.isdisjoint(seen.pieces) and _follows(seen, _AGED))
+        or (not _SAYING.isdisjoint(seen.pieces) and _follows(seen, _SAYS))
+    )
 
 
 def _is_taken(seen: Text) -> bool:
@@ -200,6 +256,7 @@ def is_in(seen: Text) -> bool:
     return (
         _is_told(seen)
         or _is_owned(seen)
+        or _is_anybodys(seen)
         or _is_reported(seen)
         or _is_taken(seen)
         or _is_measured(seen)

@@ -28,7 +28,7 @@ _BEGINNINGS: Final = tuple(
     chest pain, abdominal pain, back pain, shortness of breath, dyspn, palpitation, syncope, haemorrhag, hemorrhag,
     allerg, gastritis, pancreat, nephr, neuropath, retinopath, cholecyst, bronchit, tonsillit, cystitis, endocardit,
     scoliosis, sciatica, vertigo, tinnitus, paralys, parapleg, quadripleg, mastectom, hysterectom, transplant,
-    bipola, alzh, parkin, diabèt, ansied, ansia, angststör, anxiété, tdah, trouble bip, obésit, obesid, anémi, leucem, leucém,
+    ovarian cyst, cysts, herzinsuff, blindness, deafness, bipola, alzh, parkin, diabèt, ansied, ansia, angststör, anxiété, tdah, trouble bip, obésit, obesid, anémi, leucem, leucém,
     leukäm, linfom, mélanom, herpès, endométr, ekzem, eczém, gicht, arthros, bandscheib, migrän, migrañ, emicran,
     enxaq, esclerosi, esclerose, cirros, zirrhos, hépat, epatit, tuberk, maladie de, enfermedad de, malattia di,
     zwangsstör, essstör, sucht, magersucht, epilessi, stenos, aritmi, ateroscler, gastrit, gastroenter, otite, otitis,
@@ -46,6 +46,12 @@ _WHOLE: Final = frozenset(
     рак рака раком вич спид гипертония""".split()  # noqa: SIM905 - a table
 )
 #: At any place, in words that are joined.
+_ENDING: Final = re.compile(r"[a-zà-ÿ]{2,20}(?:itis|ectom(?:y|ie|ia)|opath(?:y|ie)|algia|plegia|emia|aemia|oma|osis|insuffizienz)")
+#: Words with such endings that are no illnesses.
+_NO_ILLNESS: Final = frozenset(
+    """diagnosis prognosis osmosis hypnosis symbiosis mitosis meiosis apotheosis metamorphosis photosynthesis diploma
+    aroma oklahoma tacoma academia bohemia mnemosis""".split()  # noqa: SIM905 - a table
+)
 _ANYWHERE: Final = ("krebs", "karzinom", "sklerose", "infarkt", "entzündung")
 _UNSPACED: Final = by_lead(
     """癌 糖尿病 高血压 高血圧 肺炎 肝炎 哮喘 喘息 抑郁 うつ病 白血病 肿瘤 腫瘍 艾滋 癫痫 脳卒中 心梗 認知症 痴呆 心臓病 心脏病 中风 骨折 统合失調症
@@ -94,6 +100,8 @@ def are_named(lower: str, start: int, end: int) -> bool:
     for word in _WORD.finditer(lower, start, end):
         at = word.start()
         if (lower[at : at + 3] in _FIRST and lower.startswith(_BEGINNINGS, at)) or word.group() in _WHOLE:
+            return True
+        if _ENDING.fullmatch(lower, at, word.end()) and word.group() not in _NO_ILLNESS:
             return True
     window = lower[start:end]
     if any(name in window for name in _ANYWHERE):

@@ -6,11 +6,14 @@ Where a check digit is weak or a shape common, one of the number's names must st
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from planner.classifier.checks import always, by
 from planner.classifier.numbers import Candidate, Open, Shaped
 from planner.classifier.words import Words
+
+if TYPE_CHECKING:
+    from planner.classifier.text import Text
 
 #: First letters that no United Kingdom national insurance number has; HMRC, NIM39110.
 _NINO: Final = re.compile(
@@ -129,7 +132,7 @@ IDS: Final = (
     _id("999999-999A", "fi.hetu", "hetu, henkilötunnus"),
     _id("999999-9999999", "kr.rrn"),
     # Since October 2020 the last digits are random.
-    Shaped("ssn", ("999999-9999999", "9999999999999"), always, Words("주민등록*, 주민번호, resident registration")),
+    Shaped("ssn", ("999999-9999999", "9999999999999"), always, Words("주민등록*, 주민번호, resident registration, rrn")),
     _id("9999999999, 999999999999", "ru.inn", "инн, inn"),
     Shaped("ssn", ("999-999-999 99", "999-999-999-99", "99999999999"), always, Words("снилс, snils")),
     Shaped(
@@ -167,10 +170,22 @@ IDS: Final = (
     _named("99999999A, 99999999-A, 99.999.999-A", "dni, nif"),
     _named("A9999999A, A-9999999-A", "nie"),
     _named("999999-9999, 99999999-9999", "personnummer, cpr, cpr-nummer"),
-    _named("999 999 999, 999-999-999", "social insurance number, tax file number, tfn"),
+    _named("999 999 999, 999-999-999", "social insurance number, sin, tax file number, tfn"),
     _named("99-99999999-9, 99999999999", "cuit, cuil"),
     _named("9999999999, 999999999999", "инн"),
     _named("AAAAAA99A99A999A", "codice fiscale, cod. fisc"),
     _named("AAAA999999AAAAAA99, AAAA999999AAAAAAA9", "curp"),
 )
+#: Of Germany's pension insurance; it is looked for where its name is.
+_PENSION: Final = re.compile(r"(?<![A-Za-z0-9])\d{2} ?\d{6} ?[A-Z] ?\d{3}(?![A-Za-z0-9])")
+_PENSION_NAMES: Final = frozenset(
+    b"sozialversicherungsnummer sozialversicherungsnr rentenversicherungsnummer svnr rvnr versicherungsnummer".split()
+)
+
+
+def is_in(seen: Text) -> bool:
+    """Tell whether a text holds one whose groups are mixed."""
+    return not _PENSION_NAMES.isdisjoint(seen.pieces) and _PENSION.search(seen.text) is not None
+
+
 DOCUMENT: Final = Open("ssn", _is_document, _DOCUMENT)

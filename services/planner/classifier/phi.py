@@ -20,7 +20,7 @@ _RECORD: Final = Words(
     """mrn, mrn#, medical record*, medical rec, med rec, med. rec, medrec, medical file, clinical record, hospital id, health record number, patient id, patient record, record number, patient no,
     patient number, patient #, patient_id, patientid, patient identifier, chart number, chart no, hospital number,
     hospital no, patientennummer, patienten-id, patienten-nr, patientennr, fallnummer, krankenaktennummer,
-    dossier médical, dossier patient, numéro de patient, ipp, historia clínica, historia clinica, nhc,
+    dossier médical, dossier patient, numéro de patient, numéro patient, n° patient, ipp, historia clínica, historia clinica, nhc,
     prontuário, prontuario, cartella clinica, patiëntnummer, 病历号, 病案号, 住院号, 門診號,
     カルテ番号, 診察券番号, 患者番号, 患者id, 환자번호,
     история болезни, медкарт*, медицинской карты, карта пациента, амбулаторной карты, member id, member number,
@@ -47,13 +47,16 @@ _SOCIAL: Final = re.compile(r"national|social")
 _CODE: Final = re.compile(r"[A-TV-Z][0-9][0-9AB](?:\.[0-9A-Z]{1,4})?")
 _CODED: Final = Words(
     """icd, icd10, icd-10, icd-10-cm, icd-10-gm, icd-11, cim-10, cim10, cid-10, cid10, cie-10, cie10, dx, diagnosis, diagnoses,
-    diagnosed, diagnose, diagnosen, diagnosecode, diagnosi, encounter, pt, hx, diagnostic code, diagnóstico, diagnostico, patient, patients, patientin,
+    diagnosed, diagnose, diagnosen, diagnosecode, hauptdiagnose, nebendiagnose, entlassdiagnose,
+    aufnahmediagnose, diagnosi, encounter, pt, hx, diagnostic code, diagnóstico, diagnostico, patient, patients, patientin,
     paciente, medical claim, coded, chart, assessment, comorbidity, comorbidities, мкб-10, 疾病编码, 診断, 诊断, 患者"""
 )
 #: Of these a code without a point needs one.
 _NAMED: Final = Words("icd, icd10, icd-10*, icd-10-cm, icd-10-gm, cim-10, cid-10, cie-10, dx, diagnosis code, diagnosecode, мкб-10, 疾病编码")
 _NPI: Final = Words("npi, national provider identifier, provider identifier")
 _NPI_PREFIX: Final = "80840"
+#: What people write for any ten digits.
+_COUNTED_UP: Final = "1234567890"
 
 def _is_record(number: Candidate) -> bool:
     if not 4 <= number.digits <= 14:  # noqa: PLR2004 - shorter ones are counts
@@ -73,15 +76,15 @@ def _is_code(number: Candidate) -> bool:
         return False
     if "." in raw:
         beside = number.context(44, 40)
-        return _CODED.are_in(beside) or illnesses.are_named(beside, 0, len(beside))
+        return "diagnos" in beside or _CODED.are_in(beside) or illnesses.are_named(beside, 0, len(beside))
     return _NAMED.are_in(number.before(24))
 
 
 def _is_provider(number: Candidate) -> bool:
     raw = number.raw
-    if number.shape != "9999999999" or raw[0] not in "12" or not _NPI.are_in(number.before(36)):
+    if number.shape != "9999999999" or raw[0] not in "12" or raw == _COUNTED_UP:
         return False
-    return luhn(_NPI_PREFIX + raw)
+    return _NPI.are_in(number.before(12)) or (_NPI.are_in(number.before(36)) and luhn(_NPI_PREFIX + raw))
 
 
 def luhn(digits: str) -> bool:

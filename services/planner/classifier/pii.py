@@ -30,9 +30,9 @@ _PHONE: Final = Words(
     """phone*, tel, telephone, telefon*, téléphone*, teléfono*, telefone, telefono, telefoon*, mobile, mob, gsm,
     mobiel*, mobil, mobilnummer, mobiltelefon, erreichen, erreichbar, kontaktnummer, hotline, tlf*, komórk*, zadzwoń,
     điện thoại, sđt, nomor, puhelin*, puh, cell, cellphone, cellulare, celular, móvil, handy*, portable, whatsapp, whats app, fax,
-    sms, call, call me, call him, call her, ring, dial, text me, reach me, rufnummer, rufen, anrufen, appelez,
+    sms, call me, call us, call him, call her, ring, dial, text me, reach me, mi número, meu número, mon numéro, il mio numero, meine nummer, ruf mich, ruf uns, rufnummer, rufen, anrufen, appelez,
     llame, llámame, ligue, fone, chiama, contact number, contact no, my number, телефон*, тел, моб, мобильный, звоните, позвоните, هاتف, جوال, موبايل, 电话, 手机, 電話, 携帯,
-    전화, 휴대폰, फ़ोन, फोन, मोबाइल"""
+    전화, 휴대폰, 연락처, 連絡先, モバイル, 联系方式, 聯絡, फ़ोन, फोन, मोबाइल"""
 )
 _PASSPORT: Final = Words(
     """passport, reisepass*, pass-nr, passnummer, passeport, pasaporte, passaporte, passaporto, paspoort*,
@@ -60,8 +60,15 @@ _NANP: Final = re.compile(r"(?:1[ .\-])?\(?[2-9][0-9]{2}\)?[ .\-]{1,2}[2-9][0-9]
 _NANP_SHAPES: Final = frozenset(
     {"999-999-9999", "999) 999-9999", "999.999.9999", "999)999-9999", "1-999-999-9999", "9-999-999-9999"}
 )
+#: Somebody is called at it.
+_DIALS: Final = re.compile(r"(?<![^\W_])[Cc]all(?:ing)?(?: (?:now|back|him|her|us|[A-Z]\w{1,20}))?(?: at| on|:)? ?\(?\Z")
 #: A function is called with it, and not somebody.
 _CALLED: Final = re.compile(r"\w\($")
+#: With the zero that most countries dial before an area: area and number in groups, and no date.
+_TRUNK: Final = re.compile(r"9{2,5}[ /]9{6,8}|9{3,5}-9{6,8}|9{2,5}([ \-])9{3,4}\1?[ \-]9{4}|9{4}[ /]9{3} ?9{3,4}|9{3} 9{3} 9{2} 9{2}")
+_CHINESE: Final = frozenset({"99999999999", "999 9999 9999", "999-9999-9999"})
+_CHINA: Final = re.compile(r"1[3-9]")
+_HAN: Final = frozenset(bytes([lead]) for lead in range(0xE4, 0xEA))
 #: Dialled from abroad, in groups.
 _ABROAD: Final = re.compile(r"9{4,5}(?:[ \-]9+){2,5}$|99[ \-]9{1,3}(?:[ \-]9+){2,5}$")
 _FRENCH: Final = frozenset({"99 99 99 99 99", "99.99.99.99.99"})
@@ -107,6 +114,7 @@ def _is_phone(number: Candidate) -> bool:
     named = _PHONE.are_in(before)
     if _CALLED.search(before) or OTHER.are_in(before[-24:]) or (start and text[start - 1] in "-_/#$€£" and not named):
         return False
+    named = named or _DIALS.search(number.seen.text, max(0, start - 40), start) is not None
     return _looks_dialled(number) or (named and not _UNDIALLED.fullmatch(shape))
 
 
@@ -116,7 +124,12 @@ def _looks_dialled(number: Candidate) -> bool:
     if number.shape in _NANP_SHAPES:
         attached = len(after) > 1 and after[0] in "-_" and after[1].isalnum()
         return not attached and _NANP.fullmatch(number.raw) is not None
-    return number.shape in _FRENCH and number.raw[0] == "0"
+    if number.shape in _CHINESE:
+        # Of eleven digits; where Chinese is written, and not where any number may be.
+        return _CHINA.match(number.raw) is not None and not number.seen.leads.isdisjoint(_HAN)
+    if number.raw[0] != "0" or number.raw[1] == "0":
+        return False
+    return number.shape in _FRENCH or _TRUNK.fullmatch(number.shape) is not None
 
 
 def _is_passport(number: Candidate) -> bool:
@@ -140,7 +153,7 @@ def _is_birth(number: Candidate) -> bool:
     if number.shape != "9999" or not "1900" <= number.raw <= "2030":
         return False
     if number.seen.text[number.end : number.end + 1] in {"年", "년"}:
-        return _BIRTH.are_in(before)
+        return _BIRTH.are_in(number.context(48, 16))
     at = _BIRTH.end_in(before)
     return at >= 0 and _MONTH.search(before, at) is not None
 
@@ -233,6 +246,8 @@ def find(seen: Text) -> Iterator[str]:
         yield "email"
     if _v6(seen.text):
         yield "ip_address"
+    if national.is_in(seen):
+        yield "ssn"
 
 
 SHAPED: Final[tuple[Shaped, ...]] = national.IDS

@@ -36,8 +36,8 @@ _SIGNED: Final = (
 )
 #: Kind, what stands in a piece of the text in lower case, and the pattern.
 _JOINED: Final = (
-    ("aws_access_key", b"akia", r"(?<![A-Za-z0-9])AKIA[A-Z2-7]{16}(?![A-Za-z0-9])"),
-    ("aws_access_key", b"asia", r"(?<![A-Za-z0-9])ASIA[A-Z2-7]{16}(?![A-Za-z0-9])"),
+    ("aws_access_key", b"akia", r"(?<![A-Za-z0-9])AKIA[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    ("aws_access_key", b"asia", r"(?<![A-Za-z0-9])ASIA[A-Z0-9]{16}(?![A-Za-z0-9])"),
     ("jwt", b"eyj", r"(?<![\w\-])eyJ[\w\-]{8,4000}\.[\w\-]{8,8000}\.[\w\-]{8,1000}"),
     ("api_key", b"aiza", r"AIza[\w\-]{35}"),
     ("api_key", b"dapi", r"(?<![A-Za-z0-9])dapi[0-9a-f]{32}"),
