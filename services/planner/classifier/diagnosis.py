@@ -64,11 +64,13 @@ _NAMED: Final = re.compile(r"\b(?:for|of|on) [A-Z][a-z]{1,20} [A-Z][a-z]{1,20}")
 #: Word → phrases with it: an illness directly behind one of them is somebody's.
 _OWNERS: Final = {
     "ai": ("j'ai ", "j ai "),
+    "m": ("i'm ",),
+    "am": ("i am ",),
     **{
         word: (f"{word} ",)
         for word in (
             "my", "his", "her", "have", "has", "had", "got", "mein", "meine", "hat", "habe", "haben", "mon", "ma",
-            "mi", "mis", "tengo", "tiene", "ha", "tenho", "tem", "meu", "minha", "mio", "mia", "ho",
+            "mi", "mis", "our", "meiner", "meinem", "mijn", "tengo", "tiene", "ha", "tenho", "tem", "meu", "minha", "mio", "mia", "ho",
         )
     },
 }  # fmt: skip
@@ -95,30 +97,29 @@ _TAKES: Final = re.compile(
     r"|\bnehme|\bnimmt|\btomo|\btoma|\bprendo|\bprende|\bprends|\bprend|\bprescrito|\bprescrit|\bverordnet)"
     r"(?: [a-z0-9.]{1,12}){0,3} $"
 )
-#: Who it is: a relative of somebody's, or an age.
+#: Who it is, behind `my` or `his`: a relative, or somebody of somebody's.
 _KIN: Final = re.compile(
-    r"\b(?:my|his|her|our|mein\w{0,2}|unser\w{0,2}|mon|ma|notre|mi|mio|mia|meu|minha|mijn|min|моего|моей|мой|моя)"
-    r" (?:late |little |older |younger |best |ex-?|own )?(?:mother|father|mom|mum|mommy|dad|daddy|son|daughter|wife|husband"
+    r"(?:late |little |older |younger |best |ex-?|own )?(?:mother|father|mom|mum|mommy|dad|daddy|son|daughter|wife|husband"
     r"|brother|sister|grand\w{2,6}|uncle|aunt|cousin|niece|nephew|child|kid|baby|partner|boyfriend|girlfriend|friend"
     r"|boss|colleague|coworker|co-worker|employee|client|neighbou?r|roommate|toddler|mutter|vater|sohn|tochter|frau|mann"
     r"|bruder|schwester|oma|opa|kind|mère|père|fils|fille|femme|mari|frère|sœur|soeur|madre|padre|hijo|hija|esposa"
     r"|esposo|marido|hermano|hermana|figlio|figlia|moglie|marito|fratello|sorella|nonn[oa]|mãe|pai|filh[oa]|irmã|irmão"
-    r"|avó|avô|moeder|vader|zoon|dochter|vrouw|man|отца|отец|матери|мать|мама|мамы|папа|сына|сын|дочери|дочь|жены|жена"
+    r"|avó|avô|moeder|vader|zoon|dochter|vrouw|отца|отец|матери|мать|мама|мамы|папа|сына|сын|дочери|дочь|жены|жена"
     r"|мужа|муж|брата|брат|сестры|сестра|бабушки|бабушка)\b"
 )
 _KIN_OWNERS: Final = frozenset(
-    b"my his her our mein meine meiner meinem unsere mon ma notre mi mio mia meu minha mijn min".split()
+    """my his her our mein meine meiner meinem mon ma mi mio mia meu minha mijn моего моей мой моя""".split()  # noqa: SIM905 - a table
 )
-_AGED: Final = re.compile(
-    r"\b\d{1,3}(?:[ \-]?(?:year|yr|month|week)s?[ \-]old|[ \-]?y/?o\b|[ \-]?jährige|[ \-]?ans\b|[ \-]?años|[ \-]?anni\b|[ \-]?anos\b)"
-)
-_AGES: Final = frozenset(b"old yo o ans a anni anos j y 45yo".split())
-#: `I have …`, `she was told she has …`.
-_SAYS: Final = re.compile(
-    r"\b(?:i|he|she)(?:'ve|'d)? (?:(?:just|also|now|recently|probably|still) )?(?:have|has|had|got|developed|caught|survived"
-    r"|contracted|battl\w{2,3}|beat|am|was|is) "
-)
-_SAYING: Final = frozenset({b"i", b"he", b"she"})
+_FOREIGN_OWNERS: Final = by_lead(("моего ", "моей ", "мой ", "моя "))
+#: Who has it: the word in front of `have`.
+_SUBJECTS: Final = re.compile(r"(?<![^\W_])(?:i|he|she|who)(?: (?:just|also|now|recently|probably|still))? $")
+_HAVING: Final = frozenset({"have", "has", "had", "got"})
+#: A piece of a text, the word for an age that it stands for, and what stands in front of that.
+_AGES: Final = {
+    b"old": "old", b"yo": "yo", b"y": "y/o", b"hrige": "jährige", b"hriger": "jährige", b"ans": "ans ", b"os": "años",
+    b"anni": "anni", b"anos": "anos",
+}  # fmt: skip
+_AGED: Final = re.compile(r"\d(?:[ \-]?(?:year|yr|month|week)s?)?[ \-]?$")
 #: Between a person and an illness these say that it is only spoken of.
 _SPOKEN_OF: Final = re.compile(
     r"\b(?:about|essay|paper|article|book|story|research\w*|study|studies|studying|stud(?:ied|ent)|writ\w+|wrote|read\w*|explain"
@@ -131,6 +132,7 @@ _REACH_BACK: Final = 70
 _REACH_ON: Final = 80
 #: From a person to the end of the illness's name.
 _REACH_SAID: Final = 56
+_REACH_SUBJECT: Final = 20
 #: Places of one word that are looked at.
 _MOST: Final = 500
 
@@ -189,43 +191,51 @@ def _is_reported(seen: Text) -> bool:
 
 
 def _is_owned(seen: Text) -> bool:
-    """Tell whether an illness stands directly behind a word of having, or an article or two later."""
-    words = tuple(_phrases(seen, _OWNERS, _OWNER_WORDS))
+    """Tell whether an illness stands behind a word of having: an article or two later, or a relative."""
+    words = (*_phrases(seen, _OWNERS, _OWNER_WORDS), *written_in(seen, _FOREIGN_OWNERS))
     lower = seen.lower if words else ""
     for owner, at in _places(lower, words, 1):
-        end = at + len(owner)
+        end, word = at + len(owner), owner.strip()
         if at and lower[at - 1].isalnum():
             continue
-        for _ in range(5):
-            if illnesses.is_named_at(lower, end):
-                return not _MACHINES.search(lower, at, end + _REACH_ON)
-            if lower.startswith("l'", end):
-                end += 2
-                continue
-            if not lower.startswith(_BETWEEN, end):
-                break
+        if _stands_at(seen, end):
+            return True
+        kin = _KIN.match(lower, end) if word in _KIN_OWNERS else None
+        if kin and _follows(seen, kin.end()):
+            return True
+        if word in _HAVING and _SUBJECTS.search(seen.before(at, _REACH_SUBJECT)) and _follows(seen, end):
+            return True
+    return False
+
+
+def _stands_at(seen: Text, end: int) -> bool:
+    """Tell whether an illness stands at a place, or behind an article or two."""
+    lower, begin = seen.lower, end
+    for _ in range(5):
+        if illnesses.is_named_at(lower, end):
+            return not _MACHINES.search(lower, begin, end + _REACH_ON)
+        if lower.startswith("l'", end):
+            end += 2
+        elif lower.startswith(_BETWEEN, end):
             end = lower.index(" ", end) + 1
-    return False
-
-
-def _follows(seen: Text, person: re.Pattern[str]) -> bool:
-    """Tell whether an illness follows a person within a sentence that does not only speak of it."""
-    for count, found in enumerate(person.finditer(seen.lower)):
-        if count == _MOST:
+        else:
             return False
-        end = found.end()
-        stop = _SPOKEN_OF.search(seen.lower, end, end + _REACH_SAID)
-        if illnesses.are_named(seen.lower, end, stop.start() if stop else end + _REACH_SAID):
-            return not _MACHINES.search(seen.lower, end, end + _REACH_ON)
     return False
 
 
-def _is_anybodys(seen: Text) -> bool:
-    """Tell whether an illness follows somebody's relative, an age, or somebody who says so."""
-    return (
-        (bool(seen.leads or _KIN_OWNERS & seen.pieces) and _follows(seen, _KIN))
-        or (not _AGES.isdisjoint(seen.pieces) and _follows(seen, _AGED))
-        or (not _SAYING.isdisjoint(seen.pieces) and _follows(seen, _SAYS))
+def _follows(seen: Text, end: int) -> bool:
+    """Tell whether an illness follows within a sentence that does not only speak of it."""
+    stop = _SPOKEN_OF.search(seen.lower, end, end + _REACH_SAID)
+    named = illnesses.are_named(seen.lower, end, stop.start() if stop else end + _REACH_SAID)
+    return named and not _MACHINES.search(seen.lower, end, end + _REACH_ON)
+
+
+def _is_aged(seen: Text) -> bool:
+    """Tell whether an illness follows somebody's age."""
+    words = dict.fromkeys(_AGES[piece] for piece in sorted(_AGES.keys() & seen.pieces))
+    return any(
+        _AGED.search(seen.before(at, 12)) and _follows(seen, at + len(word))
+        for word, at in _places(seen.lower if words else "", words, _REACH_ON)
     )
 
 
@@ -256,7 +266,7 @@ def is_in(seen: Text) -> bool:
     return (
         _is_told(seen)
         or _is_owned(seen)
-        or _is_anybodys(seen)
+        or _is_aged(seen)
         or _is_reported(seen)
         or _is_taken(seen)
         or _is_measured(seen)
