@@ -21,7 +21,7 @@ CLASSES: Final = {
     "FINANCIAL": financial.KINDS,
     "SECRETS": secrets.KINDS,
 }
-_TABLE: Final = numbers.index((*pii.SHAPED, *phi.SHAPED, *financial.SHAPED))
+_TABLE: Final = numbers.Table((*pii.SHAPED, *phi.SHAPED, *financial.SHAPED))
 _OPEN: Final = (*pii.OPEN, *phi.OPEN, *financial.OPEN)
 
 

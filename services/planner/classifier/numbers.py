@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -139,21 +140,6 @@ def _candidates(seen: Text, shapes: str, shortest: int) -> list[Candidate] | Non
     return found
 
 
-def _parts(whole: Candidate, rules: Sequence[Open], found: set[str]) -> Iterator[Candidate]:
-    """Yield a candidate, or neighbouring groups of it, the longest first, once its pieces are held against rules."""
-    if whole.shape.isalnum():
-        yield whole
-        return
-    if " " in whole.shape:
-        for piece in _pieces(whole):
-            _opens(piece, rules, found)
-    groups = [group.span() for group in _GROUP.finditer(whole.shape)]
-    for first, (begin, _) in enumerate(groups):
-        for last in range(min(first + _GROUPS, len(groups)) - 1, first - 1, -1):
-            end = groups[last][1]
-            yield Candidate(whole.seen, whole.start + begin, whole.start + end, whole.shape[begin:end])
-
-
 def _pieces(whole: Candidate) -> Iterator[Candidate]:
     """Yield what stands between the spaces of a candidate."""
     for piece in _PIECE.finditer(whole.shape):
@@ -173,19 +159,34 @@ def _opens(whole: Candidate, rules: Iterable[Open], found: set[str]) -> bool:
     return taken
 
 
-def index(shaped: Iterable[Shaped]) -> Mapping[str, tuple[Shaped, ...]]:
-    """Return numbers by shape."""
-    table: dict[str, tuple[Shaped, ...]] = {}
-    for number in shaped:
-        for shape in number.shapes:
-            table[shape] = (*table.get(shape, ()), number)
-    return table
+class Table:
+    """Numbers by shape."""
+
+    def __init__(self, shaped: Iterable[Shaped]) -> None:
+        by_shape: dict[str, tuple[Shaped, ...]] = {}
+        for number in shaped:
+            for shape in number.shapes:
+                by_shape[shape] = (*by_shape.get(shape, ()), number)
+        self.by_shape: Final[Mapping[str, tuple[Shaped, ...]]] = by_shape
+        #: Stretches of a shape that have a known one, the longest first. A text has few shapes, again and again.
+        self.stretches: Final = lru_cache(4096)(self._stretches)
+
+    def _stretches(self, shape: str) -> tuple[tuple[int, int], ...]:
+        if shape.isalnum():
+            return ((0, len(shape)),) if shape in self.by_shape else ()
+        groups = [group.span() for group in _GROUP.finditer(shape)]
+        return tuple(
+            (begin, groups[last][1])
+            for first, (begin, _) in enumerate(groups)
+            for last in range(min(first + _GROUPS, len(groups)) - 1, first - 1, -1)
+            if shape[begin : groups[last][1]] in self.by_shape
+        )
 
 
-def _shaped(part: Candidate, table: Mapping[str, tuple[Shaped, ...]], found: set[str], other: Words) -> bool:
+def _shaped(part: Candidate, table: Table, found: set[str], other: Words) -> bool:
     """Look one candidate up; tell whether it is something."""
     hit = False
-    for number in table.get(part.shape, ()):
+    for number in table.by_shape[part.shape]:
         if number.kind in found and part.shape.isalnum():
             continue
         beside = part.before(_CLOSE) if number.close else part.context()
@@ -197,7 +198,7 @@ def _shaped(part: Candidate, table: Mapping[str, tuple[Shaped, ...]], found: set
     return hit
 
 
-def find(seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Open], other: Words) -> set[str]:
+def find(seen: Text, table: Table, rules: Sequence[Open], other: Words) -> set[str]:
     """Return the kinds of the numbers in a text.
 
     Args:
@@ -214,16 +215,20 @@ def find(seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Op
     active = [rule for rule in rules if rule.words is None or rule in named]
     wholes = _candidates(seen, shapes, _SHORTEST if named else _NAMELESS)
     if wholes is None:
-        return {number.kind for numbers in table.values() for number in numbers}
+        return {number.kind for numbers in table.by_shape.values() for number in numbers}
     for whole in wholes:
         if len(whole.shape) < _NAMELESS and not whole.shape.startswith(_IBAN):
             _opens(whole, named, found)
             continue
         if _opens(whole, active, found) or _FRACTION.fullmatch(whole.shape):
             continue
+        if " " in whole.shape:
+            for piece in _pieces(whole):
+                _opens(piece, active, found)
         done = 0
-        for part in _parts(whole, active, found):
+        for begin, end in table.stretches(whole.shape):
             # The groups of a number that is something are nothing else besides.
-            if part.start >= done and part.shape in table and _shaped(part, table, found, other):
-                done = part.end
+            if begin >= done:
+                part = Candidate(seen, whole.start + begin, whole.start + end, whole.shape[begin:end])
+                done = end if _shaped(part, table, found, other) else done
     return found

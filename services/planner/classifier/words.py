@@ -37,54 +37,54 @@ class Words:
     def __init__(self, terms: str) -> None:
         given = [term for item in terms.split(",") if (term := " ".join(item.split()))]
         self.terms: Final = tuple(dict.fromkeys(given))
-        heads = {term: self._head(term) for term in given}
-        #: A piece of each term, as in Text.pieces; the others are looked for in the whole text.
-        self._heads: Final = frozenset(head for head in heads.values() if head)
-        rest = [term.rstrip("*") for term, head in heads.items() if not head]
+        parts = {term: self._parts(term) for term in given}
+        #: The longest piece of each term, as in Text.pieces, → all pieces of the terms with it.
+        self._heads: Final[dict[bytes, tuple[frozenset[bytes], ...]]] = {}
+        for found in filter(None, parts.values()):
+            head = max(found, key=len)
+            self._heads[head] = (*self._heads.get(head, ()), frozenset(found))
+        #: Terms without a piece are looked for in the whole text.
+        rest = [term.rstrip("*") for term, found in parts.items() if not found]
         self._latin: Final = tuple(term for term in rest if max(term) < LATIN_ENDS)
         self._foreign: Final = by_lead(term for term in rest if max(term) >= LATIN_ENDS)
-        # A term that holds another one is there only with it.
-        bare = {term.rstrip("*") for term in given}
-        least = [term for term in bare if not any(other in term for other in bare - {term})]
-        self._all: Final = tuple(least)
-        self._ascii: Final = tuple(term for term in least if term.isascii())
-        self._pattern: Final = re.compile(
-            "|".join(
-                re.escape(term.rstrip("*"))
-                if _UNSPACED.search(term)
-                else rf"(?<![^\W_]){re.escape(term.rstrip('*'))}" + ("" if term.endswith("*") else r"(?![^\W_])")
-                for term in given
-            )
-        )
+        patterns = {term: self._compiled(term) for term in self.terms}
+        self._patterns: Final = tuple((term.rstrip("*"), pattern) for term, pattern in patterns.items())
+        self._ascii: Final = tuple((term, pattern) for term, pattern in self._patterns if term.isascii())
 
     @staticmethod
-    def _head(term: str) -> bytes | None:
-        """Return the longest piece that a text with the term has; None: it has none that ends where the term's does."""
+    def _compiled(term: str) -> re.Pattern[str]:
+        bare = re.escape(term.rstrip("*"))
+        if _UNSPACED.search(term):
+            return re.compile(bare)
+        return re.compile(rf"(?<![^\W_]){bare}" + ("" if term.endswith("*") else r"(?![^\W_])"))
+
+    @staticmethod
+    def _parts(term: str) -> list[bytes]:
+        """Return the pieces that a text with the term has; not one that may go on where the term ends."""
         pieces = pieces_of(term.rstrip("*"))
         if pieces and (term.endswith("*") or _UNSPACED.search(term)) and term.rstrip("*")[-1].isascii():
             pieces.pop()
         if pieces and _UNSPACED.search(term) and term[0].isascii():
             pieces.pop(0)
-        return max(pieces, key=len, default=None)
+        return pieces
 
     def may_be_of(self, seen: Text) -> bool:
         """Tell quickly whether a whole text may hold a term."""
+        heads = self._heads.keys() & seen.pieces
         return (
-            not self._heads.isdisjoint(seen.pieces)
+            any(parts <= seen.pieces for head in heads for parts in self._heads[head])
             or any(term in seen.lower for term in self._latin)
             or any(term in seen.lower for term in written_in(seen, self._foreign))
         )
 
-    def may_be_in(self, lower: str) -> bool:
-        """Tell quickly whether a text in lower case may hold a term."""
-        return any(term in lower for term in (self._ascii if lower.isascii() else self._all))
-
     def end_in(self, lower: str) -> int:
         """Return where the first term ends; -1: there is none. For short texts: it looks at every place."""
-        if not self.may_be_in(lower):
-            return -1
-        found = self._pattern.search(lower)
-        return found.end() if found else -1
+        first, end = len(lower), -1
+        for term, pattern in self._ascii if lower.isascii() else self._patterns:
+            # A text without the letters is told in no time; most are.
+            if term in lower and (found := pattern.search(lower)) and found.start() < first:
+                first, end = found.span()
+        return end
 
     def are_in(self, lower: str) -> bool:
         """Tell whether a text in lower case holds a term. For short texts."""
