@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from planner.classifier import illnesses
+from planner.classifier import illnesses, people
 from planner.classifier.words import by_lead, written_in
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ _TRIGGERS: Final = {
 #: The same at any place, for scripts that put no space between words or bend them.
 _FOREIGN_TRIGGERS: Final = by_lead(
     (
-        "диагноз", "пациент", "страда", "у меня", "у него", "у неё", "у нее", "болен ", "больна ", "болеет",
+        "диагноз", "пациент", "страда", "\u0443 меня", "\u0443 него", "\u0443 неё", "\u0443 нее",
+        "болен ", "больна ", "болеет",
         "患有", "患上", "得了", "我有", "确诊", "诊断", "診断", "患者", "앓", "진단", "환자",
         "تشخيص", "مريض", "مصاب", "أعاني", "يعاني", "निदान", "मरीज", "रोगी", "पीड़ित",
     )
@@ -57,9 +58,6 @@ _CLINIC: Final = {
         "consult", "underwent", "surgery", "exam", "befund", "entlassung", "referral",
     )
 }  # fmt: skip
-_SOMEBODY: Final = re.compile(
-    r"\b(?:mr|mrs|ms|miss|herr|frau|mme|sr|sra|pt|patient|he|she|his|her|my|i|\d{1,3} ?(?:yo|y/o|m|f|year[ -]old))\b"
-)
 _NAMED: Final = re.compile(r"\b(?:for|of|on) [A-Z][a-z]{1,20} [A-Z][a-z]{1,20}")
 #: Word → phrases with it: an illness directly behind one of them is somebody's.
 _OWNERS: Final = {
@@ -70,7 +68,8 @@ _OWNERS: Final = {
         word: (f"{word} ",)
         for word in (
             "my", "his", "her", "have", "has", "had", "got", "mein", "meine", "hat", "habe", "haben", "mon", "ma",
-            "mi", "mis", "our", "meiner", "meinem", "mijn", "tengo", "tiene", "ha", "tenho", "tem", "meu", "minha", "mio", "mia", "ho",
+            "mi", "mis", "our", "meiner", "meinem", "mijn", "tengo", "tiene", "ha", "tenho", "tem", "meu", "minha",
+            "mio", "mia", "ho",
         )
     },
 }  # fmt: skip
@@ -86,7 +85,6 @@ _HIV: Final = re.compile(r"(?<![a-z])hiv[ \-]?(?:positive|positiv|pos\b|\+)")
 _MACHINES: Final = re.compile(
     r"server|build|memory|scheduler|race condition|disk|network|software|keypad|bug\b|code\b|cpu|cluster|engine|-era"
 )
-_PERSON: Final = re.compile(r"\b(?:i|he|she|they|was|been|were|patient|father|mother|son|daughter|wife|husband|who)\b")
 #: What says in front of a drug that somebody takes it, and behind it how much.
 _TAKES: Final = re.compile(
     r"(?:\b(?:i|he|she|we|patient|pt|mother|father|mom|mum|dad|son|daughter|wife|husband|and|who)"
@@ -96,35 +94,6 @@ _TAKES: Final = re.compile(
     r"|\bprescribed(?: me| him| her| the patient)?|\brx:?|\bstart(?:ed)?|\bcontinued?|\btreated with|\ballergic to"
     r"|\bnehme|\bnimmt|\btomo|\btoma|\bprendo|\bprende|\bprends|\bprend|\bprescrito|\bprescrit|\bverordnet)"
     r"(?: [a-z0-9.]{1,12}){0,3} $"
-)
-#: Who it is, behind `my` or `his`: a relative, or somebody of somebody's.
-_KIN: Final = re.compile(
-    r"(?:late |little |older |younger |best |ex-?|own )?(?:mother|father|mom|mum|mommy|dad|daddy|son|daughter|wife|husband"
-    r"|brother|sister|grand\w{2,6}|uncle|aunt|cousin|niece|nephew|child|kid|baby|partner|boyfriend|girlfriend|friend"
-    r"|boss|colleague|coworker|co-worker|employee|client|neighbou?r|roommate|toddler|mutter|vater|sohn|tochter|frau|mann"
-    r"|bruder|schwester|oma|opa|kind|mère|père|fils|fille|femme|mari|frère|sœur|soeur|madre|padre|hijo|hija|esposa"
-    r"|esposo|marido|hermano|hermana|figlio|figlia|moglie|marito|fratello|sorella|nonn[oa]|mãe|pai|filh[oa]|irmã|irmão"
-    r"|avó|avô|moeder|vader|zoon|dochter|vrouw|отца|отец|матери|мать|мама|мамы|папа|сына|сын|дочери|дочь|жены|жена"
-    r"|мужа|муж|брата|брат|сестры|сестра|бабушки|бабушка)\b"
-)
-_KIN_OWNERS: Final = frozenset(
-    """my his her our mein meine meiner meinem mon ma mi mio mia meu minha mijn моего моей мой моя""".split()  # noqa: SIM905 - a table
-)
-_FOREIGN_OWNERS: Final = by_lead(("моего ", "моей ", "мой ", "моя "))
-#: Who has it: the word in front of `have`.
-_SUBJECTS: Final = re.compile(r"(?<![^\W_])(?:i|he|she|who)(?: (?:just|also|now|recently|probably|still))? $")
-_HAVING: Final = frozenset({"have", "has", "had", "got"})
-#: A piece of a text, the word for an age that it stands for, and what stands in front of that.
-_AGES: Final = {
-    b"old": "old", b"yo": "yo", b"y": "y/o", b"hrige": "jährige", b"hriger": "jährige", b"ans": "ans ", b"os": "años",
-    b"anni": "anni", b"anos": "anos",
-}  # fmt: skip
-_AGED: Final = re.compile(r"\d(?:[ \-]?(?:year|yr|month|week)s?)?[ \-]?$")
-#: Between a person and an illness these say that it is only spoken of.
-_SPOKEN_OF: Final = re.compile(
-    r"\b(?:about|essay|paper|article|book|story|research\w*|study|studies|studying|stud(?:ied|ent)|writ\w+|wrote|read\w*|explain"
-    r"|learn\w*|lecture|teach\w*|professor|homework|quiz|exam|question|wonder\w*|curious|doctor for|risk of|prevent\w*|avoid\w*"
-    r"|afraid|worr\w+|sure if|not|no|never|against|vaccin\w+|data|dataset|model|app|works?|working|interested)\b|[.?!;\n]"
 )
 _DOSE: Final = re.compile(r"[^\d\n]{0,12}\d[\d.,]{0,6} ?(?:mg|mcg|µg|ug|g|ml|units?|iu|ie)\b")
 _VALUE: Final = re.compile(r"[^\d\n]{0,14}\d")
@@ -172,7 +141,7 @@ def _is_told(seen: Text) -> bool:
         start, end = max(0, at - _REACH_BACK), at + _REACH_ON
         if trigger == "patient" and lower.startswith("s ", at + len(trigger)):
             continue  # not one but many: a study
-        told = lower.startswith("diagnosed with", at) and _PERSON.search(lower, start, at)
+        told = lower.startswith("diagnosed with", at) and people.PERSON.search(lower, start, at)
         if (told or illnesses.are_named(lower, start, end)) and not _MACHINES.search(lower, start, end):
             return True
     return False
@@ -184,7 +153,7 @@ def _is_reported(seen: Text) -> bool:
     for _, at in _places(seen.lower if words else "", words, _REACH_ON):
         start, end = max(0, at - _REACH_BACK), at + _REACH_ON
         if illnesses.are_named(seen.lower, start, end) and (
-            _SOMEBODY.search(seen.lower, start, end) or _NAMED.search(seen.text, start, end)
+            people.SOMEBODY.search(seen.lower, start, end) or _NAMED.search(seen.text, start, end)
         ):
             return not _MACHINES.search(seen.lower, start, end)
     return False
@@ -192,7 +161,7 @@ def _is_reported(seen: Text) -> bool:
 
 def _is_owned(seen: Text) -> bool:
     """Tell whether an illness stands behind a word of having: an article or two later, or a relative."""
-    words = (*_phrases(seen, _OWNERS, _OWNER_WORDS), *written_in(seen, _FOREIGN_OWNERS))
+    words = (*_phrases(seen, _OWNERS, _OWNER_WORDS), *written_in(seen, people.FOREIGN_OWNERS))
     lower = seen.lower if words else ""
     for owner, at in _places(lower, words, 1):
         end, word = at + len(owner), owner.strip()
@@ -200,10 +169,10 @@ def _is_owned(seen: Text) -> bool:
             continue
         if _stands_at(seen, end):
             return True
-        kin = _KIN.match(lower, end) if word in _KIN_OWNERS else None
+        kin = people.KIN.match(lower, end) if word in people.KIN_OWNERS else None
         if kin and _follows(seen, kin.end()):
             return True
-        if word in _HAVING and _SUBJECTS.search(seen.before(at, _REACH_SUBJECT)) and _follows(seen, end):
+        if word in people.HAVING and people.SUBJECTS.search(seen.before(at, _REACH_SUBJECT)) and _follows(seen, end):
             return True
     return False
 
@@ -225,16 +194,16 @@ def _stands_at(seen: Text, end: int) -> bool:
 
 def _follows(seen: Text, end: int) -> bool:
     """Tell whether an illness follows within a sentence that does not only speak of it."""
-    stop = _SPOKEN_OF.search(seen.lower, end, end + _REACH_SAID)
+    stop = people.SPOKEN_OF.search(seen.lower, end, end + _REACH_SAID)
     named = illnesses.are_named(seen.lower, end, stop.start() if stop else end + _REACH_SAID)
     return named and not _MACHINES.search(seen.lower, end, end + _REACH_ON)
 
 
 def _is_aged(seen: Text) -> bool:
     """Tell whether an illness follows somebody's age."""
-    words = dict.fromkeys(_AGES[piece] for piece in sorted(_AGES.keys() & seen.pieces))
+    words = dict.fromkeys(people.AGES[piece] for piece in sorted(people.AGES.keys() & seen.pieces))
     return any(
-        _AGED.search(seen.before(at, 12)) and _follows(seen, at + len(word))
+        people.AGED.search(seen.before(at, 12)) and _follows(seen, at + len(word))
         for word, at in _places(seen.lower if words else "", words, _REACH_ON)
     )
 
@@ -246,7 +215,7 @@ def _is_taken(seen: Text) -> bool:
         before, end = seen.before(at, _REACH_BACK), at + len(drug)
         if _TAKES.search(before):
             return True
-        if _DOSE.match(seen.lower, end) and _SOMEBODY.search(before):
+        if _DOSE.match(seen.lower, end) and people.SOMEBODY.search(before):
             return True
     return False
 
@@ -256,7 +225,9 @@ def _is_measured(seen: Text) -> bool:
     words = [word.decode() for word in sorted(illnesses.FINDINGS & seen.pieces)]
     for word, at in _places(seen.lower if words else "", words, _REACH_ON):
         end = at + len(word)
-        if _VALUE.match(seen.lower, end) and _SOMEBODY.search(seen.lower, max(0, at - _REACH_BACK), end + _REACH_ON):
+        if _VALUE.match(seen.lower, end) and people.SOMEBODY.search(
+            seen.lower, max(0, at - _REACH_BACK), end + _REACH_ON
+        ):
             return True
     return False
 

@@ -32,7 +32,9 @@ _JOINTS: Final = re.compile(r"[ .\-]")
 _IBAN_REACH: Final = 72
 #: Visa, Mastercard, American Express, Discover, JCB, Diners Club; ISO/IEC 7812 as their issuers publish it.
 _ISSUER: Final = re.compile(r"4|5[0-8]|2[2-7]|3[47]|6011|64[4-9]|65|35(?:2[89]|[3-8])|30[0-5]|3[68]|62|63|67")
-_ROUTING: Final = Words("routing, routing_number, routing number, routing no, aba, rtn, transit number, wire to routing")
+_ROUTING: Final = Words(
+    "routing, routing_number, routing number, routing no, aba, rtn, transit number, wire to routing"
+)
 _SORT: Final = Words("sort code, sort-code, sort_code, sortcode, s/c, bsb, bankleitzahl, blz")
 _SORT_SHAPES: Final = frozenset({"99-99-99", "99 99 99", "999999", "999-999", "99999999", "999 999 99"})
 _ROUTING_SHAPES: Final = frozenset({"999999999", "9999-9999-9", "999-999-999", "9999 9999 9", "999 999 999"})
@@ -100,7 +102,9 @@ def find(seen: Text) -> Iterator[str]:
             yield "swift"  # it can't be ruled out
             return
         # `a swift answer` names no code; in small letters it takes `code` or a sign.
-        if seen.text[name.start() : name.end()].islower() and not _MEANT.search(seen.lower, name.start(), name.end() + 3):
+        if seen.text[name.start() : name.end()].islower() and not _MEANT.search(
+            seen.lower, name.start(), name.end() + 3
+        ):
             continue
         for code in _BIC.finditer(seen.text, name.end(), name.end() + _BIC_REACH):
             if code[1] in _COUNTRIES:

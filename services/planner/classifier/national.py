@@ -22,14 +22,16 @@ _NINO: Final = re.compile(
 
 
 _DOCUMENT: Final = Words(
-    """driver's license, drivers license, driver license, driver's licence, driver licence, driving licence,
+    """
+    driver's license, drivers license, driver license, driver's licence, driver licence, driving licence,
     driving license, licence to drive, dl no, dl number, führerschein, führerscheinnummer, führerschein-nr,
     permis de conduire, permiso de conducir, carnet de conducir, licencia de conducir, patente di guida, patente n,
     carta de condução, cnh, rijbewijs, rijbewijsnummer, prawo jazdy, körkort, водительское удостоверение,
-    водительского удостоверения, 驾驶证, 驾照, 運転免許, 운전면허, national id, national identity, identity card, id card,
-    personalausweis, personalausweisnummer, ausweisnummer, ausweis-nr, carte d'identité, carta d'identità,
+    водительского удостоверения, 驾驶证, 驾照, 運転免許, 운전면허, national id, national identity, identity card,
+    id card, personalausweis, personalausweisnummer, ausweisnummer, ausweis-nr, carte d'identité, carta d'identità,
     cédula, cedula de ciudadanía, cnic, emirates id, iqama, voter id, green card number, alien number, rg n,
-    documento de identidad, dowód osobisty, الهوية الوطنية"""
+    documento de identidad, dowód osobisty, الهوية الوطنية
+    """
 )
 _DATE: Final = re.compile(r"9{1,4}([/.\-])9{1,2}\1(?:99|9999)")
 _AADHAAR: Final = by("in_.aadhaar")
@@ -132,7 +134,9 @@ IDS: Final = (
     _id("999999-999A", "fi.hetu", "hetu, henkilötunnus"),
     _id("999999-9999999", "kr.rrn"),
     # Since October 2020 the last digits are random.
-    Shaped("ssn", ("999999-9999999", "9999999999999"), always, Words("주민등록*, 주민번호, resident registration, rrn")),
+    Shaped(
+        "ssn", ("999999-9999999", "9999999999999"), always, Words("주민등록*, 주민번호, resident registration, rrn")
+    ),
     _id("9999999999, 999999999999", "ru.inn", "инн, inn"),
     Shaped("ssn", ("999-999-999 99", "999-999-999-99", "99999999999"), always, Words("снилс, snils")),
     Shaped(

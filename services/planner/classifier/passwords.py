@@ -29,7 +29,19 @@ _WORDS: Final = {
     b"ifre": "şifre", b"sandi": "kata sandi", b"heslo": "heslo", b"adgangskode": "adgangskode",
 }  # fmt: skip
 _FOREIGN: Final = by_lead(
-    ("пароль", "пароля", "पासवर्ड", "密码", "密碼", "パスワード", "비밀번호", "암호는", "كلمة المرور", "كلمة السر", "รหัสผ่าน")
+    (
+        "пароль",
+        "пароля",
+        "पासवर्ड",
+        "密码",
+        "密碼",
+        "パスワード",
+        "비밀번호",
+        "암호는",
+        "كلمة المرور",
+        "كلمة السر",
+        "รหัสผ่าน",
+    )
 )
 #: Too common to count without a sign.
 _BRIEF: Final = ("pass", "pw")
@@ -55,7 +67,7 @@ _COMMANDS: Final = {
 _LINE: Final = 240
 #: A name and a password side by side.
 _PAIR: Final = re.compile(
-    r"(?<![^\W_])(?:cred(?:ential)?s|login|logins|zugangsdaten|identifiants)(?: (?:is|are|for [\w.\-]{1,40}))?[ :=]{1,3}"
+    r"(?<![^\W_])(?:cred(?:ential)?s|logins?|zugangsdaten|identifiants)(?: (?:is|are|for [\w.\-]{1,40}))?[ :=]{1,3}"
     r"[\w.@\-]{2,64} ?[/:|] ?([^\s\"',;]{6,64})"
 )
 _PAIRED: Final = frozenset({b"creds", b"credentials", b"login", b"logins", b"zugangsdaten", b"identifiants"})
@@ -143,12 +155,11 @@ def _in_command(seen: Text) -> bool:
 def _in_pair(seen: Text) -> bool:
     if _PAIRED.isdisjoint(seen.pieces):
         return False
-    for count, given in enumerate(_PAIR.finditer(seen.lower)):
-        if count == _MOST or _is_value(given[1]):
-            return True
-    return False
+    return any(count == _MOST or _is_value(given[1]) for count, given in enumerate(_PAIR.finditer(seen.lower)))
 
 
 def are_in(seen: Text) -> bool:
     """Tell whether a text holds a password."""
-    return any(_is_named(seen, name) for name in _names(seen)) or _in_address(seen) or _in_command(seen) or _in_pair(seen)
+    return (
+        any(_is_named(seen, name) for name in _names(seen)) or _in_address(seen) or _in_command(seen) or _in_pair(seen)
+    )

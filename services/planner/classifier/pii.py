@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Final
 
-from planner.classifier import national
+from planner.classifier import national, phones
 from planner.classifier.numbers import Open, Shaped
 from planner.classifier.words import Words
 
@@ -18,22 +18,6 @@ if TYPE_CHECKING:
 
 KINDS: Final = ("email", "phone", "ssn", "passport", "ip_address", "date_of_birth")
 
-#: What a number is called when it is nobody's.
-OTHER: Final = Words(
-    """order*, ticket*, sku, case, item, part, serial, invoice, model, id, ref, reference, tracking, batch, lot,
-    build, rma, po, quote, receipt, job, version, isbn, issn, ean, barcode, transaction, bestell*, auftrag*,
-    rechnung*, kundennummer, commande, facture, référence, pedido, factura, fattura, ordine, заказ, 订单, 单号, 货号,
-    注文"""
-)
-
-_PHONE: Final = Words(
-    """phone*, tel, telephone, telefon*, téléphone*, teléfono*, telefone, telefono, telefoon*, mobile, mob, gsm,
-    mobiel*, mobil, mobilnummer, mobiltelefon, erreichen, erreichbar, kontaktnummer, hotline, tlf*, komórk*, zadzwoń,
-    điện thoại, sđt, nomor, puhelin*, puh, cell, cellphone, cellulare, celular, móvil, handy*, portable, whatsapp, whats app, fax,
-    sms, call me, call us, call him, call her, ring, dial, text me, reach me, mi número, meu número, mon numéro, il mio numero, meine nummer, ruf mich, ruf uns, rufnummer, rufen, anrufen, appelez,
-    llame, llámame, ligue, fone, chiama, contact number, contact no, my number, телефон*, тел, моб, мобильный, звоните, позвоните, هاتف, جوال, موبايل, 电话, 手机, 電話, 携帯,
-    전화, 휴대폰, 연락처, 連絡先, モバイル, 联系方式, 聯絡, फ़ोन, फोन, मोबाइल"""
-)
 _PASSPORT: Final = Words(
     """passport, reisepass*, pass-nr, passnummer, passeport, pasaporte, passaporte, passaporto, paspoort*,
     paszport*, паспорт*, 护照, 護照, パスポート, 旅券, 여권"""
@@ -42,11 +26,13 @@ _PASSPORT_NOT: Final = re.compile(
     r"photo|expire|\.js|version|size|npm|apply|control|gate|office|queue|flight|terminal|\bform\b|fee|page"
 )
 _BIRTH: Final = Words(
-    """dob, d.o.b, d.o.b., (b., birth, birthdate, birthday, birth_date, date_of_birth, born, geboren*, geburtsdatum,
+    """
+    dob, d.o.b, d.o.b., (b., birth, birthdate, birthday, birth_date, date_of_birth, born, geboren*, geburtsdatum,
     geburtstag, geb, gebdat, f. nac, f.nac, fecha nac, f. nasc, data nasc, dt nasc, ur, urodzony, urodzona, urodził,
-    urodziła, född, født, syntynyt, doğum, né, née, naissance, nacido, nacida, nacimiento, nascimento, nascido, nascida, nació,
-    nasceu, nato, nata, nascita, geboortedatum, urodzenia, рождения, родился, родилась, рожд, г.р, 出生*, 生于, 生於, 生まれ, 生年月日, 生日, 생년월일,
-    생일, 출생, जन्म, تاريخ الميلاد, مواليد"""
+    urodziła, född, født, syntynyt, doğum, né, née, naissance, nacido, nacida, nacimiento, nascimento, nascido,
+    nascida, nació, nasceu, nato, nata, nascita, geboortedatum, urodzenia, рождения, родился, родилась, рожд,
+    出生*, 生于, 生於, 生まれ, 生年月日, 生日, 생년월일, 생일, 출생, जन्म, تاريخ الميلاد, مواليد
+    """
 )
 _MONTH: Final = re.compile(
     r"\b(?:jan|feb|fév|fev|febr|mar|mär|apr|avr|abr|may|mai|mag|mei|jun|juin|giu|jul|juil|lug|aug|aou|aoû|ago|sep|set|oct"
@@ -54,25 +40,10 @@ _MONTH: Final = re.compile(
 )
 _DATE: Final = re.compile(r"9{1,2}([/.\-])9{1,2}\1(?:99|9999)|9999([/.\-])9{1,2}\2 ?9{1,2}")
 #: A date without signs, and what stands in front of a year of two digits.
-_COMPACT: Final = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])(?:19|20)\d\d")
-_SHORT: Final = re.compile(r"\d{1,2}[ \-./]{1,2}[a-zäéûа-я]{3,9}[ \-./,']{1,3}$|\b[a-z]{3,9} \d{1,2},? '?$")
-_NANP: Final = re.compile(r"(?:1[ .\-])?\(?[2-9][0-9]{2}\)?[ .\-]{1,2}[2-9][0-9]{2}[ .\-][0-9]{4}")
-_NANP_SHAPES: Final = frozenset(
-    {"999-999-9999", "999) 999-9999", "999.999.9999", "999)999-9999", "1-999-999-9999", "9-999-999-9999"}
+_COMPACT: Final = re.compile(
+    r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])(?:19|20)\d\d"
 )
-#: Somebody is called at it.
-_DIALS: Final = re.compile(r"(?<![^\W_])[Cc]all(?:ing)?(?: (?:now|back|him|her|us|[A-Z]\w{1,20}))?(?: at| on|:)? ?\(?\Z")
-#: A function is called with it, and not somebody.
-_CALLED: Final = re.compile(r"\w\($")
-#: With the zero that most countries dial before an area: area and number in groups, and no date.
-_TRUNK: Final = re.compile(r"9{2,5}[ /]9{6,8}|9{3,5}-9{6,8}|9{2,5}([ \-])9{3,4}\1?[ \-]9{4}|9{4}[ /]9{3} ?9{3,4}|9{3} 9{3} 9{2} 9{2}")
-_CHINESE: Final = frozenset({"99999999999", "999 9999 9999", "999-9999-9999"})
-_CHINA: Final = re.compile(r"1[3-9]")
-_HAN: Final = frozenset(bytes([lead]) for lead in range(0xE4, 0xEA))
-#: Dialled from abroad, in groups.
-_ABROAD: Final = re.compile(r"9{4,5}(?:[ \-]9+){2,5}$|99[ \-]9{1,3}(?:[ \-]9+){2,5}$")
-_FRENCH: Final = frozenset({"99 99 99 99 99", "99.99.99.99.99"})
-_UNDIALLED: Final = re.compile(r"9{1,2}([/.\-])9{1,2}\1(?:99|9999)|9999([/.\-])99\2 ?99|9+\.9+")
+_SHORT: Final = re.compile(r"\d{1,2}[ \-./]{1,2}[a-zäéû\u0430-\u044f]{3,9}[ \-./,']{1,3}$|\b[a-z]{3,9} \d{1,2},? '?$")
 _PRODUCT: Final = re.compile(
     r"(?:[a-z][\w.+\-]*/|\bv|\bversion\D{0,12}|\brelease\s|\bfirmware\D{0,8}|\bsection\s|§ ?|\bto v)$"
 )
@@ -99,37 +70,6 @@ _SAID: Final = re.compile(r"(?:[^\W_][\w\-]{0,62} dot ){1,8}[^\W\d_]{2,24}(?![^\
 _MOST: Final = 5_000
 _MOST_SIGNS: Final = 20_000
 _LOCAL_REACH: Final = 64
-
-
-def _is_phone(number: Candidate) -> bool:
-    count, shape = number.digits, number.shape
-    if not 7 <= count <= 15 or "A" in shape:  # noqa: PLR2004 - E.164
-        return False
-    text, start = number.seen.text, number.start
-    if text[max(0, start - 2) : start].rstrip("(").endswith("+"):
-        return count > 7 and text[start] != "0"  # noqa: PLR2004 - country and number
-    if _ABROAD.match(shape) and count > 10 and text[start : start + 2] == "00" and text[start + 2] != "0":  # noqa: PLR2004 - likewise
-        return not OTHER.are_in(number.before(24))
-    before = number.before(32)
-    named = _PHONE.are_in(before)
-    if _CALLED.search(before) or OTHER.are_in(before[-24:]) or (start and text[start - 1] in "-_/#$€£" and not named):
-        return False
-    named = named or _DIALS.search(number.seen.text, max(0, start - 40), start) is not None
-    return _looks_dialled(number) or (named and not _UNDIALLED.fullmatch(shape))
-
-
-def _looks_dialled(number: Candidate) -> bool:
-    """Tell whether it is written as only phone numbers are: in North America's plan, or as five French pairs."""
-    after = number.seen.text[number.end : number.end + 2]
-    if number.shape in _NANP_SHAPES:
-        attached = len(after) > 1 and after[0] in "-_" and after[1].isalnum()
-        return not attached and _NANP.fullmatch(number.raw) is not None
-    if number.shape in _CHINESE:
-        # Of eleven digits; where Chinese is written, and not where any number may be.
-        return _CHINA.match(number.raw) is not None and not number.seen.leads.isdisjoint(_HAN)
-    if number.raw[0] != "0" or number.raw[1] == "0":
-        return False
-    return number.shape in _FRENCH or _TRUNK.fullmatch(number.shape) is not None
 
 
 def _is_passport(number: Candidate) -> bool:
@@ -168,7 +108,7 @@ def _is_v4(number: Candidate) -> bool:
     before = number.before(28)
     if number.seen.text[number.end : number.end + 1] == "/" and parts[3] == 0:
         return False
-    if _PRODUCT.search(before) or OTHER.are_in(before) or _VERSION.search(number.context(28, 12)):
+    if _PRODUCT.search(before) or phones.OTHER.are_in(before) or _VERSION.search(number.context(28, 12)):
         return False
     return max(parts) >= _SMALL or raw.startswith(_PRIVATE) or _IP.are_in(before)
 
@@ -252,7 +192,7 @@ def find(seen: Text) -> Iterator[str]:
 
 SHAPED: Final[tuple[Shaped, ...]] = national.IDS
 OPEN: Final = (
-    Open("phone", _is_phone, None),
+    Open("phone", phones.is_phone, None),
     Open("ip_address", _is_v4, None),
     Open("passport", _is_passport, _PASSPORT),
     Open("date_of_birth", _is_birth, _BIRTH),

@@ -39,7 +39,8 @@ _VALUE: Final = re.compile(
 #: Without a sign the value must be longer, and the name say more than `token`.
 _BESIDE: Final = re.compile(r"\s{1,2}[\"'`]?([A-Za-z0-9_\-]{20,512})(?![\w\-./])")
 _TELLING: Final = re.compile(
-    r"(?:(?:api|app|access|auth|bearer|bot|refresh|personal|service|signing|client|webhook|shared)[ _\-]?(?:token|secret)"
+    r"(?:(?:api|app|access|auth|bearer|bot|refresh|personal|service|signing|client|webhook|shared)[ _\-]?"
+    r"(?:token|secret)"
     r"|(?:api|app|secret|access|account|auth|signing|encryption)[ _\-]?key)$"
 )
 _REACH: Final = 24

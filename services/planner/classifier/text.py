@@ -23,8 +23,11 @@ _TO_PIECES: Final = bytes(
 )
 LATIN_ENDS: Final = "\u0370"
 _MINUS: Final = "\u2212"
-#: First bytes, in UTF-8, of letters of Cyrillic, Arabic, the scripts of India and South-East Asia, Japanese, Chinese, Korean.
-_LEADS: Final = tuple(bytes([lead]) for lead in b"\xd0\xd1\xd8\xd9\xda\xdb\xe0\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xea\xeb\xec\xed")
+#: First bytes, in UTF-8, of letters of Cyrillic, Arabic, the scripts of India and South-East Asia, of Japanese, Chinese
+#: and Korean.
+_LEADS: Final = tuple(
+    bytes([lead]) for lead in b"\xd0\xd1\xd8\xd9\xda\xdb\xe0\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xea\xeb\xec\xed"
+)
 
 
 def pieces_of(text: str) -> list[bytes]:

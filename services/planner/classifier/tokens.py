@@ -22,7 +22,11 @@ _MOST: Final = 2_000
 _SIGNED: Final = (
     ("github_token", "ghp_ gho_ ghu_ ghs_ ghr_", r"[A-Za-z0-9]{30,255}"),
     ("github_token", "github_pat_", r"\w{40,255}"),
-    ("slack_token", "xoxa- xoxb- xoxc- xoxd- xoxe- xoxe.xoxb- xoxe.xoxp- xoxo- xoxp- xoxr- xoxs- xapp-", r"[\w\-]{16,255}"),
+    (
+        "slack_token",
+        "xoxa- xoxb- xoxc- xoxd- xoxe- xoxe.xoxb- xoxe.xoxp- xoxo- xoxp- xoxr- xoxs- xapp-",
+        r"[\w\-]{16,255}",
+    ),
     ("slack_token", "hooks.slack.com/services/ hooks.slack.com/workflows/", r"[A-Z0-9]{6,16}/[A-Z0-9]{6,16}/\w{16,64}"),
     ("api_key", "sk-", r"[\w\-]{20,200}"),
     ("api_key", "sk_live_ sk_test_ rk_live_ rk_test_ pk_live_ pk_test_", r"[A-Za-z0-9]{16,120}"),
