@@ -39,7 +39,7 @@ _TRIGGERS: Final = {
     "someone": ("as someone with", "as someone who has"),
     "living": ("i am living with", "i'm living with", "been living with", "is living with"),
     "died": ("died of", "died from"),
-    "survivor": ("i am a", "i'm a"),
+    "survivor": ("survivor",),
 }
 #: The same at any place, for scripts that put no space between words or bend them.
 _FOREIGN_TRIGGERS: Final = by_lead(

@@ -26,7 +26,7 @@ KIN_OWNERS: Final = frozenset(
 )
 FOREIGN_OWNERS: Final = by_lead(("моего ", "моей ", "мой ", "моя "))
 #: Who has it: the word in front of `have`.
-SUBJECTS: Final = re.compile(r"(?<![^\W_])(?:i|he|she|who)(?: (?:just|also|now|recently|probably|still))? $")
+SUBJECTS: Final = re.compile(r"(?<![^\W_])(?:i|he|she)(?: (?:just|also|now|recently|probably|still))? $")
 HAVING: Final = frozenset({"have", "has", "had", "got"})
 #: A piece of a text, the word for an age that it stands for, and what stands in front of that.
 AGES: Final = {

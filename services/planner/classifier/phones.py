@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 #: What a number is called when it is nobody's.
 OTHER: Final = Words(
     """order*, ticket*, sku, case, item, part, serial, invoice, model, id, ref, reference, tracking, batch, lot,
+    product*,
     build, rma, po, quote, receipt, job, version, isbn, issn, ean, barcode, transaction, bestell*, auftrag*,
     rechnung*, kundennummer, commande, facture, référence, pedido, factura, fattura, ordine, заказ, 订单, 单号, 货号,
     注文"""
@@ -30,7 +31,7 @@ _PHONE: Final = Words(
     联系方式, 聯絡, फ़ोन, फोन, मोबाइल
     """
 )
-_NANP: Final = re.compile(r"(?:1[ .\-])?\(?[2-9][0-9]{2}\)?[ .\-]{1,2}[2-9][0-9]{2}[ .\-][0-9]{4}")
+_NANP: Final = re.compile(r"(?:1[ .\-])?\(?[2-9][0-9]{2}\)?[ .\-]{1,2}[0-9]{3}[ .\-][0-9]{4}")
 _NANP_SHAPES: Final = frozenset(
     {"999-999-9999", "999) 999-9999", "999.999.9999", "999)999-9999", "1-999-999-9999", "9-999-999-9999"}
 )
@@ -43,6 +44,9 @@ _CALLED: Final = re.compile(r"\w\($")
 #: With the zero that most countries dial before an area: area and number in groups, and no date.
 _TRUNK: Final = re.compile(
     r"9{2,5}[ /]9{6,8}|9{3,5}-9{6,8}|9{2,5}([ \-])9{3,4}\1?[ \-]9{4}|9{4}[ /]9{3} ?9{3,4}|9{3} 9{3} 9{2} 9{2}"
+)
+_RUSSIAN: Final = frozenset(
+    {"9-999-999-99-99", "9 999 999-99-99", "9 999 999 99 99", "9 (999) 999-99-99", "9(999)999-99-99"}
 )
 _CHINESE: Final = frozenset({"99999999999", "999 9999 9999", "999-9999-9999"})
 _CHINA: Final = re.compile(r"1[3-9]")
@@ -77,9 +81,11 @@ def _looks_dialled(number: Candidate) -> bool:
     if number.shape in _NANP_SHAPES:
         attached = len(after) > 1 and after[0] in "-_" and after[1].isalnum()
         return not attached and _NANP.fullmatch(number.raw) is not None
-    if number.shape in _CHINESE:
+    if number.shape in _CHINESE and number.raw[0] == "1":
         # Of eleven digits; where Chinese is written, and not where any number may be.
         return _CHINA.match(number.raw) is not None and not number.seen.leads.isdisjoint(_HAN)
+    if number.raw[0] == "8" and number.shape in _RUSSIAN:
+        return True
     if number.raw[0] != "0" or number.raw[1] == "0":
         return False
     return number.shape in _FRENCH or _TRUNK.fullmatch(number.shape) is not None
