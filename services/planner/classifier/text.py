@@ -65,8 +65,10 @@ _plain: Final = lru_cache(4096)(plain)
 def _may_change(char: str) -> bool:
     if char.isascii() or char in _STOPS:
         return False
-    kind = unicodedata.category(char)[0]
-    return char in _INVISIBLE or kind in "NPSZ" or unicodedata.decomposition(char).startswith("<")
+    parts = unicodedata.decomposition(char).split()
+    # What is another character, by compatibility or, like the sign for kelvin, altogether.
+    stands = len(parts) == 1 or (bool(parts) and parts[0].startswith("<"))
+    return char in _INVISIBLE or unicodedata.category(char)[0] in "NPSZ" or stands
 
 
 def _class() -> str:
