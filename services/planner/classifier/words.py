@@ -45,7 +45,9 @@ class Words:
             self._heads[head] = (*self._heads.get(head, ()), frozenset(found))
         #: Terms without a piece are looked for in the whole text.
         rest = [term.rstrip("*") for term, found in parts.items() if not found]
-        self._latin: Final = tuple(term for term in rest if max(term) < LATIN_ENDS)
+        self._latin: Final = tuple(term for term in rest if max(term) < LATIN_ENDS and not term.isascii())
+        #: Those of ASCII begin a piece, and are looked for among the pieces.
+        self._stems: Final = tuple(term.encode() for term in rest if term.isascii())
         self._foreign: Final = by_lead(term for term in rest if max(term) >= LATIN_ENDS)
         patterns = {term: self._compiled(term) for term in self.terms}
         self._patterns: Final = tuple((term.rstrip("*"), pattern) for term, pattern in patterns.items())
@@ -73,6 +75,7 @@ class Words:
         heads = self._heads.keys() & seen.pieces
         return (
             any(parts <= seen.pieces for head in heads for parts in self._heads[head])
+            or any(stem in seen.joined for stem in self._stems)
             or any(term in seen.lower for term in self._latin)
             or any(term in seen.lower for term in written_in(seen, self._foreign))
         )
