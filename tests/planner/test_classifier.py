@@ -34,10 +34,11 @@ def snippets(name: str) -> list[Snippet]:
 _FIRST: Final = snippets("classifier.tsv")
 #: Written in three rounds to find what the first set does not ask for; then they served for tuning, too.
 _SECOND: Final = snippets("second.tsv")
+_UNSEEN_ONCE: Final = ("third.tsv", "fourth.tsv", "fifth.tsv", "sixth.tsv")
 #: Each written before the classifier was changed for the one before it, and measured unseen; then they served likewise.
-_LATER: Final = [snippet for name in ("third.tsv", "fourth.tsv", "fifth.tsv") for snippet in snippets(name)]
-#: Every third one of the first set, and all of the last two, were not looked at while the classifier was made.
-ASIDE: Final = _FIRST[2::3] + snippets("last.tsv") + snippets("sixth.tsv")
+_LATER: Final = [snippet for name in _UNSEEN_ONCE for snippet in snippets(name)]
+#: Every third one of the first set, and all of the last one, were not looked at while the classifier was made.
+ASIDE: Final = _FIRST[2::3] + snippets("last.tsv")
 TUNED: Final = [snippet for index, snippet in enumerate(_FIRST) if index % 3 != 2] + _SECOND + _LATER
 ALL: Final = TUNED + ASIDE
 #: A name is no sign of a person to this classifier, nor a topic; words with spaces between them are no password.
