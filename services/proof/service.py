@@ -74,6 +74,10 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
             raise errors.ServiceError(
                 grpc.StatusCode.FAILED_PRECONDITION, "orchestration_error", "the log is damaged or was set back"
             ) from error
+        except keys.SignerError as error:
+            raise errors.ServiceError(
+                grpc.StatusCode.UNAVAILABLE, "orchestration_error", "the signing key is out of reach"
+            ) from error
         except statement.RecordError as error:
             raise errors.ServiceError(grpc.StatusCode.INVALID_ARGUMENT, "invalid_request", str(error)) from error
         except ConflictError as error:
