@@ -132,4 +132,3 @@ class KeyFiles:
             if early > 0 and not fresh:
                 raise TooEarlyError(f"the next key is published for a week in {early / _DAY_S:.1f} days")
             self._promote(now)
-

@@ -137,8 +137,8 @@ def test_another_key_under_the_same_name_does_not_sign(tokens: Tokens) -> None:
     library = str(tokens.hsm.library)
     pkcs11.lib(library).finalize()
     with pkcs11.lib(library).get_token(token_label=LABEL).open(rw=True, user_pin=PIN) as session:
-        for key in list(session.get_objects({Attribute.LABEL: "first"})):
-            key.destroy()
+        for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY):
+            session.get_key(object_class=kind, label="first").destroy()
     tokens.add_key()
     with pytest.raises(SignerError, match="another key"):
         signer.sign(b"a")
