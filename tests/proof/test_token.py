@@ -18,12 +18,11 @@ from pkcs11 import Attribute, ObjectClass
 
 from openprysm.proof.v2 import proof_pb2
 from proof import bundle, dsse, verify
-from proof.bundle import Bundle
-from proof.keys import KeyFileError, LogSigner, SignerError, keyid
+from proof.keys import KeyFileError, SignerError, keyid
 from proof.token import TokenSigner
 
 from .notaries import open_notary
-from .processes import Start, connected, told
+from .processes import connected, told
 from .records import record
 from .tokens import LABEL, PIN, Tokens, softhsm
 from .wire import sign_request
@@ -31,6 +30,11 @@ from .wire import sign_request
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from proof.bundle import Bundle
+    from proof.keys import LogSigner
+
+    from .processes import Start
 
 
 @pytest.fixture
@@ -132,14 +136,19 @@ def test_a_pin_that_was_refused_is_not_tried_again(tokens: Tokens) -> None:
             signer.sign(b"a")
 
 
-def test_another_key_under_the_same_name_does_not_sign(tokens: Tokens) -> None:
-    signer = TokenSigner(tokens.place())
-    library = str(tokens.hsm.library)
-    pkcs11.lib(library).finalize()
-    with pkcs11.lib(library).get_token(token_label=LABEL).open(rw=True, user_pin=PIN) as session:
-        for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY):
-            session.get_key(object_class=kind, label="first").destroy()
+def test_another_key_under_the_same_name_does_not_sign(tokens: Tokens, folder: Path) -> None:
+    library = pkcs11.lib(str(tokens.hsm.library))
+    tokens.pull()
+    tokens.folder.mkdir()
+    library.finalize()
+    tokens.make()
     tokens.add_key()
+    library.finalize()
+    tokens.folder.rename(folder / "another")
+    tokens.put_back()
+    signer = TokenSigner(tokens.place())
+    tokens.pull()
+    (folder / "another").rename(tokens.folder)
     with pytest.raises(SignerError, match="another key"):
         signer.sign(b"a")
 
