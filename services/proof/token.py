@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pkcs11
 from cryptography.exceptions import InvalidSignature
@@ -46,7 +46,7 @@ class _PinError(KeyFileError):
     """The token does not take the PIN. Each try may be the last before it locks itself."""
 
 
-def _public(key: pkcs11.PublicKey) -> ec.EllipticCurvePublicKey | None:
+def _public(key: pkcs11.Object) -> ec.EllipticCurvePublicKey | None:
     """Return a P-256 key, None for another one."""
     if key[pkcs11.Attribute.EC_PARAMS] != _P256:
         return None
@@ -61,6 +61,16 @@ def _public(key: pkcs11.PublicKey) -> ec.EllipticCurvePublicKey | None:
 def _why(error: errors.PKCS11Error) -> str:
     """Return the error's name: its text is the library's own, and may hold anything."""
     return type(error).__name__
+
+
+def _named(session: pkcs11.Session, kind: pkcs11.ObjectClass, label: str) -> list[pkcs11.Object]:
+    """Return the EC keys of a name. All are asked for: a search that is left open ends a later session's, too."""
+    wanted = {
+        pkcs11.Attribute.CLASS: kind,
+        pkcs11.Attribute.KEY_TYPE: pkcs11.KeyType.EC,
+        pkcs11.Attribute.LABEL: label,
+    }
+    return list(session.get_objects(wanted))
 
 
 class _Session:
@@ -83,10 +93,8 @@ class _Session:
             except errors.PKCS11Error as error:
                 raise KeyFileError(f"{place.module} can't be loaded as a PKCS#11 library") from error
             self._opened = library.get_token(token_label=place.token).open(user_pin=pin)
-            found: list[pkcs11.Key] = [
-                self._opened.get_key(object_class=kind, key_type=pkcs11.KeyType.EC, label=place.key)
-                for kind in (pkcs11.ObjectClass.PRIVATE_KEY, pkcs11.ObjectClass.PUBLIC_KEY)
-            ]
+            private = _named(self._opened, pkcs11.ObjectClass.PRIVATE_KEY, place.key)
+            public = _named(self._opened, pkcs11.ObjectClass.PUBLIC_KEY, place.key)
         except errors.NoSuchToken as error:
             raise KeyFileError(f"{where} is not there") from error
         except errors.MultipleTokensReturned as error:
@@ -95,12 +103,12 @@ class _Session:
             raise _PinError(f"{where} does not take the PIN in {place.pin_file}") from error
         except (errors.PinLocked, errors.PinExpired, errors.UserPinNotInitialized) as error:
             raise _PinError(f"{where} is locked ({_why(error)})") from error
-        except (errors.NoSuchKey, errors.MultipleObjectsReturned) as error:
-            raise KeyFileError(f"{where} has not exactly one EC key pair named {place.key}") from error
         except errors.PKCS11Error as error:
             raise KeyFileError(f"{where} can't be used ({_why(error)})") from error
-        self._private, public = found
-        known = _public(public)  # type: ignore[arg-type] # it was asked for by its class
+        if (len(private), len(public)) != (1, 1):
+            raise KeyFileError(f"{where} has not exactly one EC key pair named {place.key}")
+        self._private: Any = private[0]  # the class that was asked for, whatever its type says
+        known = _public(public[0])
         if known is None:
             raise KeyFileError(f"the key {place.key} in {where} is not P-256")
         self.public_key = known
@@ -115,7 +123,7 @@ class _Session:
             SignerError: it answers with something else.
         """
         digest = hashlib.sha256(message).digest()
-        raw = self._private.sign(digest, mechanism=pkcs11.Mechanism.ECDSA)  # type: ignore[attr-defined] # as above
+        raw: bytes = self._private.sign(digest, mechanism=pkcs11.Mechanism.ECDSA)
         if len(raw) != _RAW_BYTES:
             raise SignerError("the token gave no P-256 signature")
         half = _RAW_BYTES // 2
