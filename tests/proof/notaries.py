@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from proof.anchor import Anchor
-from proof.keyring import GivenKeyring
+from proof.keyring import GivenKeyring, OwnKeyring
 from proof.notary import Notary
 from proof.storage import Store
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from proof.keyring import Keyring
     from proof.keys import LogSigner, Signer
 
 
@@ -21,8 +22,11 @@ def _live() -> None:
     """Do nothing where the service would end its process."""
 
 
-def open_notary(folder: Path, signer: Signer, log_signer: LogSigner, die: Callable[[], None] = _live) -> Notary:
-    """Return a notary over `proof.db`, with `log-checkpoint` as its anchor."""
+def open_notary(
+    folder: Path, signing: Signer | Keyring, log_signer: LogSigner, die: Callable[[], None] = _live
+) -> Notary:
+    """Return a notary over `proof.db` that signs with a keyring or with one signer, with `log-checkpoint` as its anchor."""
     anchor = Anchor(folder / "log-checkpoint", log_signer.key)
     store = partial(Store, folder / "proof.db")
-    return Notary(GivenKeyring(lambda: signer), log_signer, store, anchor, lambda: 1_790_000_000.0, die)
+    keyring = signing if isinstance(signing, GivenKeyring | OwnKeyring) else GivenKeyring(lambda: signing)
+    return Notary(keyring, log_signer, store, anchor, lambda: 1_790_000_000.0, die)
