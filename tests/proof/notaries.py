@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from proof.keyring import Keyring
     from proof.keys import LogSigner, Signer
 
 
@@ -22,11 +21,15 @@ def _live() -> None:
     """Do nothing where the service would end its process."""
 
 
+def _staying(signer: Signer) -> GivenKeyring:
+    return GivenKeyring(lambda: signer)
+
+
 def open_notary(
-    folder: Path, signing: Signer | Keyring, log_signer: LogSigner, die: Callable[[], None] = _live
+    folder: Path, signing: Signer | GivenKeyring | OwnKeyring, log_signer: LogSigner, die: Callable[[], None] = _live
 ) -> Notary:
-    """Return a notary over `proof.db` that signs with a keyring or with one signer, with `log-checkpoint` as its anchor."""
+    """Return a notary over `proof.db` that signs with a keyring or one signer, and `log-checkpoint` as its anchor."""
     anchor = Anchor(folder / "log-checkpoint", log_signer.key)
     store = partial(Store, folder / "proof.db")
-    keyring = signing if isinstance(signing, GivenKeyring | OwnKeyring) else GivenKeyring(lambda: signing)
+    keyring = signing if isinstance(signing, GivenKeyring | OwnKeyring) else _staying(signing)
     return Notary(keyring, log_signer, store, anchor, lambda: 1_790_000_000.0, die)

@@ -200,7 +200,7 @@ def test_of_many_processes_that_find_it_due_one_rotates(files: KeyFiles, clock: 
 def test_rotating_now_takes_the_next_key_once_it_is_known_for_a_week(files: KeyFiles, clock: Clock) -> None:
     ring = own(files, clock)
     second = following(files)
-    with pytest.raises(TooEarlyError, match="in 7.0 days"):
+    with pytest.raises(TooEarlyError, match=r"in 7\.0 days"):
         files.rotate(clock.now)
     files.rotate(clock.now + LEAD_S)
     assert ring.signer().keyid == second
@@ -276,13 +276,23 @@ def _foreign() -> bytes:
     )
 
 
+def _open_to_others(path: Path) -> None:
+    replaced(path)
+    path.chmod(0o644)
+
+
+def _make_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 _BAD: dict[str, Callable[[Path], object]] = {
-    "gone": lambda path: path.unlink(),
-    "readable by others": lambda path: (replaced(path), path.chmod(0o644)),
+    "gone": Path.unlink,
+    "readable by others": _open_to_others,
     "another curve": lambda path: path.write_bytes(_foreign()),
     "garbage": lambda path: path.write_bytes(b"no key"),
     "empty": lambda path: path.write_bytes(b""),
-    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "a folder": _make_a_folder,
 }
 
 
@@ -320,7 +330,7 @@ def test_the_services_own_key_too_is_kept_when_what_replaced_it_is_no_good(files
 def test_at_its_start_the_service_takes_no_bad_file(folder: Path, files: KeyFiles, clock: Clock) -> None:
     own(files, clock)
     files.next.write_bytes(b"no key")
-    with pytest.raises(KeyFileError, match="next.pem holds no"):
+    with pytest.raises(KeyFileError, match=r"next\.pem holds no"):
         own(files, clock)
     with pytest.raises(KeyFileError, match="can't be read"):
         follow(folder / "none.pem")
@@ -335,7 +345,7 @@ async def _under_load(notary: Notary, rotate: Callable[[int], object]) -> list[b
 
     async def caller(first: int) -> None:
         for number in range(first, 640, 16):
-            done.append(await notary.sign(record(number)))
+            done.append(await notary.sign(record(number)))  # noqa: PERF401 - as they come
 
     async with asyncio.TaskGroup() as group:
         callers = [group.create_task(caller(first)) for first in range(16)]
