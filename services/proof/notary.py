@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from proof.anchor import Anchor
     from proof.bundle import Bundle
     from proof.keyring import Keyring
-    from proof.keys import LogSigner
+    from proof.keys import LogSigner, Signer
     from proof.statement import Record
     from proof.storage import Store
 
@@ -73,9 +73,9 @@ class Notary:
         """
         self._keyring = keyring
         self._writer = open_store()
-        #: Keyids that verifiers can know.
-        self._published: set[str] = set()
-        self._publish()
+        #: Of the newest key that was published before it signed.
+        self._keyid = ""
+        self._publish(keyring.signer())
         self._anchor = anchor
         self._sequencer = Log(self._writer, log_signer, anchor)
         self._refusal: RefusedError | None = None
@@ -132,24 +132,28 @@ class Notary:
     def _append(self, given: Sequence[tuple[str, bytes]]) -> list[Bundle]:
         """Sign and log in the writer's thread: the loop's own would wait for it after each signature."""
         signer = self._keyring.signer()
-        if signer.keyid not in self._published:
-            self._publish()
+        if signer.keyid != self._keyid:
+            self._publish(signer)
         sign, keyid = signer.sign, signer.keyid
         return self._sequencer.append(
             [(request_id, dsse.Envelope(payload, sign(dsse.pae(payload)), keyid)) for request_id, payload in given]
         )
 
-    def _publish(self) -> None:
-        """Let the keyring do what is due, and publish its keys: in the writer's thread, or before there is one.
+    def _publish(self, signer: Signer | None = None) -> None:
+        """Let the keyring do what is due, and publish its keys, and the signer's before it signs.
 
-        A process that dies within has published nothing, and the next one does.
+        In the writer's thread, or before there is one. A process that dies within has published nothing, and the next
+        one does.
         """
         with self._writer.transaction():
             known = set(self._writer.keyids())
             new = self._keyring.tend(known, self._writer.revoked())
+            if signer is not None:
+                new.setdefault(signer.keyid, signer.public_key)
             for keyid, public in new.items():
                 self._writer.add_key(keyid, keys.to_pem(public))
-        self._published = known | new.keys()
+        if signer is not None:
+            self._keyid = signer.keyid
 
     async def _tend(self) -> None:
         loop = asyncio.get_running_loop()

@@ -26,7 +26,6 @@ from .records import record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proof.keyring import Keyring
     from proof.keys import LogSigner
     from proof.notary import Notary
 
@@ -386,7 +385,7 @@ async def test_the_calendar_rotates_under_load_without_one_error(
 async def test_an_operator_rotates_under_load_without_one_error(folder: Path, log_signer: LogSigner) -> None:
     path = folder / "operators.pem"
     first = replaced(path)
-    ring: Keyring = GivenKeyring(follow(path), folder / "next.pem")
+    ring = GivenKeyring(follow(path), folder / "next.pem")
     notary = open_notary(folder, ring, log_signer)
     notary.start()
     names = [first]
