@@ -1,4 +1,4 @@
-"""RFC 8785's own vectors: the ones in its text, and the files of its author, which the library's source archive holds."""
+"""RFC 8785's vectors: those in its text, and its author's files, which the library's source archive holds."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ def test_the_files_of_the_rfcs_author_have_his_canonical_form(vectors: Path, nam
 
 def test_the_example_in_the_rfc_has_the_form_that_it_shows() -> None:
     text = r'"\u20ac$\u000F\u000aA' + r"'\u0042\u0022\u005c\\\"\/" + '"'
-    given = '{"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],"string":%s,"literals":[null,true,false]}'
+    numbers = "[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001]"
+    given = f'{{"numbers":{numbers},"string":%s,"literals":[null,true,false]}}'
     wanted = '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":%s}'
     shown = '"\u20ac$\\u000f\\nA\'B\\"\\\\\\\\\\"/"'
     assert rfc8785.dumps(json.loads(given % text)).decode() == wanted % shown

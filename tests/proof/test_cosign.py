@@ -85,11 +85,11 @@ async def served(
 
 
 @pytest.fixture
-def accepts(cosign: str, tmp_path: Path) -> Callable[..., bool]:
-    """Return the command of the documents, cut off from any network."""
+def verdict(cosign: str, tmp_path: Path) -> Callable[..., str]:
+    """Return the command of the documents, cut off from any network: `ok`, or why it refuses."""
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
 
-    def accept(case: Case, predicate: str = statement.PREDICATE_TYPE) -> bool:
+    def run(case: Case, predicate: str = statement.PREDICATE_TYPE) -> str:
         (tmp_path / "key.pem").write_bytes(to_pem(case.signer.public_key))
         (tmp_path / "bundle.json").write_text(json.dumps(case.bundle))
         (tmp_path / "trusted_root.json").write_text(json.dumps(case.trusted_root))
@@ -100,37 +100,31 @@ def accepts(cosign: str, tmp_path: Path) -> Callable[..., bool]:
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
         )
-        print(f"{' '.join(done.stderr.split())[:300]}")  # what pytest shows when a verdict is not the expected one
-        return done.returncode == 0
+        return done.stderr if done.returncode else "ok"
 
-    return accept
+    return run
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_cosign_accepts_a_services_proof_and_rejects_what_ours_rejects(
-    served: tuple[Shop, str], accepts: Callable[..., bool]
+    served: tuple[Shop, str], verdict: Callable[..., str]
 ) -> None:
     shop, pem = served
     assert to_pem(shop.good.signer.public_key).decode() == pem
-    assert accepts(shop.good)
+    assert verdict(shop.good) == "ok"
     assert ours(shop.good)
-    assert not accepts(shop.good, "https://slsa.dev/provenance/v1")
-    accepted = set()
-    for fault in FAULTS:
-        print(fault, end=": ")
-        case = broken(shop, fault)
-        assert not ours(case), fault
-        if accepts(case):
-            accepted.add(fault)
+    assert "predicate type" in verdict(shop.good, "https://slsa.dev/provenance/v1")
+    cases = {fault: broken(shop, fault) for fault in FAULTS}
+    assert not [fault for fault, case in cases.items() if ours(case)]
     # It takes the root from the checkpoint alone, as npm's verifier does.
-    assert accepted == {"other_root"}
+    assert [fault for fault, case in cases.items() if verdict(case) == "ok"] == ["other_root"]
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_cosign_is_not_disturbed_by_a_witness(served: tuple[Shop, str], accepts: Callable[..., bool]) -> None:
+async def test_cosign_is_not_disturbed_by_a_witness(served: tuple[Shop, str], verdict: Callable[..., str]) -> None:
     case = deepcopy(served[0].good)
     (logged,) = case.bundle["verificationMaterial"]["tlogEntries"]
     witness = base64.b64encode(b"hash" + b"s" * 72).decode()
     logged["inclusionProof"]["checkpoint"]["envelope"] += f"\u2014 witness.example {witness}\n"
-    assert accepts(case)
+    assert verdict(case) == "ok"
     assert ours(case)

@@ -37,8 +37,9 @@ async def _shown(suite: Suite, request_id: str) -> bytes:
     """Return all that anybody may read of the proofs."""
     paths = [f"/v1/proof/{request_id}", "/checkpoint", "/log.vkey"]
     paths += [f"/.well-known/{name}" for name in ("jwks.json", "prysm/trusted_root.json")]
-    async with aiohttp.ClientSession() as client, client.get(f"{suite.url}/checkpoint") as got:
-        size = int((await got.text()).split("\n")[1])
+    async with aiohttp.ClientSession() as client:
+        async with client.get(f"{suite.url}/checkpoint") as newest:
+            size = int((await newest.text()).split("\n")[1])
         for level in (None, 0):
             for number in range(-(-size // tiles.WIDTH)):
                 width = min(tiles.WIDTH, size - number * tiles.WIDTH)
