@@ -1,4 +1,4 @@
-"""Ids that are nobody's, random, near to others' and malformed: no hit, and nothing to be learnt from the time it takes.
+"""Ids that are nobody's, random, near to others' and malformed: no hit, and nothing to be learnt from the time.
 
 `make drill-ids` asks for a hundred thousand and prints what each kind takes; the suite asks for fewer, and holds no
 clock.
@@ -75,7 +75,9 @@ async def test_ids_that_are_nobodys_find_nothing(
         for request_id in known:
             await stub.Sign(sign_request(record(request_id=request_id)), wait_for_ready=True)
         for _ in range(_ASKED // len(_KINDS)):
-            for kind, make in _random.sample(sorted(_KINDS.items()), len(_KINDS)):  # in turn: what drifts, drifts for all
+            for kind, make in _random.sample(
+                sorted(_KINDS.items()), len(_KINDS)
+            ):  # in turn: what drifts, drifts for all
                 wanted = make(_random.choice(known))
                 if wanted in known:
                     continue
