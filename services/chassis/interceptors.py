@@ -18,7 +18,7 @@ from chassis.identity import Keys, current_client
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from chassis.telemetry import Spans
+    from chassis.spans import Spans
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
     Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]

@@ -16,18 +16,18 @@ import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from chassis import logs, telemetry
+from chassis import logs
 from chassis.client import MAX_MESSAGE_BYTES
 from chassis.config import private_folder
 from chassis.interceptors import RpcInterceptor
+from chassis.spans import Spans
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from opentelemetry.sdk.trace import TracerProvider
-
     from chassis.config import Settings
     from chassis.identity import Keys
+    from chassis.telemetry import Tracing
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -99,7 +99,7 @@ class Server:
         name: str,
         address: str,
         settings: Settings,
-        provider: TracerProvider,
+        tracing: Tracing,
         keys: Keys | None = None,
         protected: tuple[str, ...] = (),
     ) -> None:
@@ -107,8 +107,8 @@ class Server:
         self._name = name
         self._address = address
         self._settings = settings
-        self._provider = provider
-        self.spans = telemetry.Spans(provider)
+        self._tracing = tracing
+        self.spans = Spans(tracing)
         self.grpc = grpc.aio.server(
             interceptors=[RpcInterceptor(self.spans, keys, protected)],
             options=[
@@ -157,7 +157,7 @@ class Server:
         reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
         self._bind()
         async with AsyncExitStack() as stack:
-            stack.callback(self._provider.shutdown)
+            stack.callback(self._tracing.shutdown)
             for name in ("", *services):
                 await checks.set(name, _NOT_SERVING)
             await self.grpc.start()

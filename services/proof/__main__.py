@@ -64,8 +64,8 @@ async def _main(settings: ProofSettings) -> None:
         raise StartError("the disk is full or failed") from error
     except (KeyFileError, StorageError) as error:
         raise StartError(str(error)) from error
-    provider = telemetry.configure("proof", version("openprysm"))
-    server = Server("proof", settings.proof_listen or settings.socket("proof"), settings, provider)
+    tracing = telemetry.configure("proof", version("openprysm"))
+    server = Server("proof", settings.proof_listen or settings.socket("proof"), settings, tracing)
     proof_pb2_grpc.add_ProofServiceServicer_to_server(ProofServicer(notary, server.spans), server.grpc)
     idempotency_pb2_grpc.add_IdempotencyServiceServicer_to_server(IdempotencyServicer(slots), server.grpc)
     notary.start()
