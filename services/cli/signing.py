@@ -5,17 +5,21 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
 from chassis.config import load
+from cli import checking
+from proof.databases import DatabaseSettings
 from proof.key_settings import KeySettings
 from proof.keys import KeyFileError, from_pem, keyid
 from proof.rotation import KeyFiles, TooEarlyError
-from proof.storage import StorageError, Store
+
+if TYPE_CHECKING:
+    from proof.storage import Store
 
 app = App(name="proof-keys", help="The keys that sign proofs.")
 _console: Final = Console(highlight=False)
@@ -58,20 +62,14 @@ def list_keys(database: Path | None = None) -> None:
     """List the keys: which one signs, which one is next, and from which entry of the log on each has signed.
 
     Args:
-        database: the store; else the one of the suite on this machine.
+        database: SQLite file; else the database of the settings.
     """
-    state = load(KeySettings).state.absolute()
-    path = database or state / "proof.db"
-    if not path.exists():
-        raise SystemExit(f"openprysm: {path} does not exist")
+    settings = load(DatabaseSettings)
     try:
-        store = Store(path, writable=False)
-    except StorageError as error:
+        with checking.opened(database, settings, writable=False) as store:
+            found = listed(store, settings.state.absolute())
+    except checking.InputError as error:
         raise SystemExit(f"openprysm: {error}") from error
-    try:
-        found = listed(store, state)
-    finally:
-        store.close()
     table = Table("key", "state", "first entry", box=None)
     for key in found:
         table.add_row(key.keyid, key.state, "" if key.first is None else str(key.first))

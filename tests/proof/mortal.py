@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,14 +18,13 @@ import apsw
 from chassis.config import load
 from chassis.server import run
 from proof import __main__ as service
-from proof import keys, log, storage
+from proof import keys, log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from proof.rows import StoredCheckpoint
-
 _FAULT: Final = os.environ.get("FAULT", "")
+_continued: Final = threading.Event()
 _left = int(os.environ.get("FAULT_AFTER", "3"))
 
 
@@ -50,15 +50,15 @@ class _Signer(keys.LogSigner):
         return signed
 
 
-class _Store(storage.Store):
-    def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
-        super().add_checkpoint(checkpoint)
+class _Log(log.Log):
+    def _extend(self, head: Any, added: Any) -> Any:
+        extended = super()._extend(head, added)
         _die_at("before-commit")
         if _reach("pause"):
             os.kill(os.getpid(), signal.SIGSTOP)
+            _continued.wait()  # a thread runs on for a moment
+        return extended
 
-
-class _Log(log.Log):
     def _anchor_to(self, signed: str) -> None:
         _die_at("after-commit")
         super()._anchor_to(signed)
@@ -92,13 +92,13 @@ class _Disk(apsw.VFS):
 
 def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield service, "LogSigner", _Signer
-    yield service, "Store", _Store
     from proof import notary  # noqa: PLC0415 - beside what it is patched with
 
     yield notary, "Log", _Log
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGCONT, lambda *_: _continued.set())
     DISK = _Disk() if _FAULT in {"eio", "enospc"} else None
     for module, name, patch in _patches():
         setattr(module, name, patch)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from proof.anchor import Anchor
 from proof.keyring import GivenKeyring, OwnKeyring
 from proof.notary import Notary
-from proof.storage import Store
+from proof.sqlite.backend import SqliteBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from proof.backend import Backend
     from proof.keys import LogSigner, Signer
 
 
@@ -26,10 +26,14 @@ def _staying(signer: Signer) -> GivenKeyring:
 
 
 def open_notary(
-    folder: Path, signing: Signer | GivenKeyring | OwnKeyring, log_signer: LogSigner, die: Callable[[], None] = _live
+    folder: Path,
+    signing: Signer | GivenKeyring | OwnKeyring,
+    log_signer: LogSigner,
+    backend: Backend | None = None,
+    die: Callable[[], None] = _live,
 ) -> Notary:
-    """Return a notary over `proof.db` that signs with a keyring or one signer, and `log-checkpoint` as its anchor."""
+    """Return a notary that signs with a keyring or one signer, over a database, else over `proof.db`."""
     anchor = Anchor(folder / "log-checkpoint", log_signer.key)
-    store = partial(Store, folder / "proof.db")
     keyring = signing if isinstance(signing, GivenKeyring | OwnKeyring) else _staying(signing)
-    return Notary(keyring, log_signer, store, anchor, lambda: 1_790_000_000.0, die)
+    backend = backend or SqliteBackend(folder / "proof.db")
+    return Notary(keyring, log_signer, backend, anchor, lambda: 1_790_000_000.0, die)

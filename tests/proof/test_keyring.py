@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from proof import bundle, rotation, trust, verify
 from proof import notary as notaries
+from proof.archive import Archive
 from proof.keyring import GivenKeyring, OwnKeyring, follow
 from proof.keys import FileSigner, KeyFileError, ensure_key_file, from_pem, keyid, to_pem
 from proof.rotation import LEAD_S, KeyFiles, TooEarlyError
@@ -357,8 +358,8 @@ async def _under_load(notary: Notary, rotate: Callable[[int], object]) -> list[b
     return done
 
 
-def _all_hold(notary: Notary, proofs: list[bundle.Bundle]) -> None:
-    believed = notary.archive.trust()
+async def _all_hold(notary: Notary, proofs: list[bundle.Bundle]) -> None:
+    believed = await notary.read(Archive.trust)
     published = trust.read_jwks(trust.jwks(believed.keys))
     for proof in proofs:
         assert proof.envelope.keyid in published
@@ -378,7 +379,7 @@ async def test_the_calendar_rotates_under_load_without_one_error(
 
     proofs = await _under_load(notary, pass_time)
     assert len({proof.envelope.keyid for proof in proofs}) >= 3
-    _all_hold(notary, proofs)
+    await _all_hold(notary, proofs)
     await notary.stop()
 
 
@@ -391,7 +392,7 @@ async def test_an_operator_rotates_under_load_without_one_error(folder: Path, lo
     names = [first]
     proofs = await _under_load(notary, lambda _: names.append(replaced(path)))
     assert {proof.envelope.keyid for proof in proofs} == set(names)
-    _all_hold(notary, proofs)
+    await _all_hold(notary, proofs)
     await notary.stop()
 
 
@@ -401,7 +402,7 @@ async def test_a_next_key_is_in_the_jwks_before_it_signs(
     notary = open_notary(folder, own(files, clock), log_signer)
     notary.start()
     proof = await notary.sign(record())
-    assert set(notary.archive.trust().keys) == {current(files), following(files)}
+    assert set((await notary.read(Archive.trust)).keys) == {current(files), following(files)}
     assert proof.envelope.keyid == current(files) != following(files)
     await notary.stop()
 

@@ -23,10 +23,10 @@ from chassis.telemetry import Tracing
 from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
 from proof import bundle, note, statement, verify
 from proof.service import SERVICE, ProofServicer
+from proof.sqlite.storage import SqliteStore
 from proof.statement import Compliance, Degradation, Record
 
 from .records import call, record, records
-from .test_notary import change
 from .test_verify import trusting
 from .wire import sign_request
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from proof.keys import FileSigner, LogSigner
     from proof.notary import Notary
+
+    from .stores import Database
 
 _ID = record().request_id
 
@@ -164,11 +166,11 @@ async def test_an_unknown_id_is_not_found(stub: proof_pb2_grpc.ProofServiceStub,
 
 
 async def test_a_tampered_proof_is_data_loss_and_never_verified(
-    stub: proof_pb2_grpc.ProofServiceStub, folder: Path
+    stub: proof_pb2_grpc.ProofServiceStub, database: Database
 ) -> None:
     signed = await sign(stub, record())
     payload = bundle.read(json.loads(signed.bundle)).envelope.payload
-    change(folder, "UPDATE proof SET payload = ?", payload.replace(b'"confidence":"0.85', b'"confidence":"0.95'))
+    database.change("UPDATE proof SET payload = ?", payload.replace(b'"confidence":"0.85', b'"confidence":"0.95'))
     for tried in (get(stub, _ID), sign(stub, record())):
         with pytest.raises(ServiceError) as caught:
             await tried
@@ -179,6 +181,7 @@ async def test_a_tampered_proof_is_data_loss_and_never_verified(
 async def test_when_a_commit_fails_the_caller_gets_an_error_without_its_text(
     stub: proof_pb2_grpc.ProofServiceStub, notary: Notary
 ) -> None:
+    assert isinstance(notary._writer, SqliteStore)
     connection = notary._writer._connection
     connection.execute("PRAGMA query_only = ON")
     with pytest.raises(ServiceError) as caught:

@@ -18,6 +18,7 @@ from pkcs11 import Attribute, ObjectClass
 
 from openprysm.proof.v2 import proof_pb2
 from proof import bundle, dsse, verify
+from proof.archive import Archive
 from proof.keys import KeyFileError, SignerError, keyid
 from proof.token import TokenSigner
 
@@ -178,12 +179,12 @@ async def test_while_the_token_is_away_no_proof_is_made_and_none_is_lost(
     tokens.pull()
     outcomes = await asyncio.gather(*(notary.sign(record(number)) for number in range(1, 9)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [SignerError] * 8
-    assert notary.archive.get(record(0).request_id) == proofs[0]
-    assert notary.archive.get(record(1).request_id) is None
+    assert await notary.read(Archive.get, record(0).request_id) == proofs[0]
+    assert await notary.read(Archive.get, record(1).request_id) is None
     tokens.put_back()
     proofs += [await notary.sign(record(number)) for number in range(1, 9)]
-    assert notary.archive.size() == 9
-    believed = notary.archive.trust()
+    assert await notary.read(Archive.size) == 9
+    believed = await notary.read(Archive.trust)
     assert all(verify.verified(verify.verify(bundle.to_object(proof), believed, None)) for proof in proofs)
     await notary.stop()
 
