@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from system.collector import Collector
+from cli.collector import Collector
 from system.suite import Suite, serving
 from system.upstream import Upstream
 

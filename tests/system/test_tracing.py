@@ -9,7 +9,7 @@ import pytest
 from system.upstream import fails, says
 
 if TYPE_CHECKING:
-    from system.collector import Collector, Span
+    from cli.collector import Collector, Span
     from system.suite import Suite
     from system.upstream import Upstream
 
