@@ -209,7 +209,6 @@ def revoke(key_id: str) -> None:
 
 def main() -> None:
     """Run the command line."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a probe of a service that is not up yet is no news
     try:
         app()
     except KeyboardInterrupt:

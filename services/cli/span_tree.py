@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from cli.collector import Span
 
 _COLOURS: Final = {"gateway": "magenta", "executor": "cyan", "planner": "yellow", "proof": "green"}
-#: Characters of the time line.
-_WIDTH: Final = 28
+#: Characters of the time line, and those that a terminal must have for it.
+_LINE: Final = 28
+_WIDE: Final = 140
 _FORMATS: Final[Mapping[str, str]] = {
     "gen_ai.provider.name": "{}",
     "prysm.policy": "{}",
-    "prysm.confidence": "confidence {:.2f}",
     "prysm.agreement": "agreement {:.2f}",
-    "prysm.calls": "{} calls",
+    "prysm.confidence": "confidence {:.2f}",
     "prysm.cost.usd": "${:.6f}",
+    "prysm.calls": "{} calls",
     "http.status_code": "{}",
     "http.response.status_code": "{}",
 }
@@ -54,33 +55,42 @@ def walk(spans: Sequence[Span]) -> Iterator[tuple[Span, tuple[bool, ...]]]:
     return below("", ())
 
 
-def table(spans: Sequence[Span]) -> Table:
-    """Return a trace as a table of one line a span."""
+def table(spans: Sequence[Span], width: int) -> Table:
+    """Return a trace as a table of one line a span, for a terminal of so many characters."""
     began = min(span.start_ns for span in spans)
     whole = max(span.end_ns for span in spans) - began or 1
     names = {span.span_id: _name(span) for span in spans}
     shown = Table(box=None, header_style="dim", pad_edge=False)
-    shown.add_column("span", no_wrap=True)
-    for title in ("at ms", "ms"):
-        shown.add_column(title, justify="right", no_wrap=True)
-    shown.add_column("", no_wrap=True, width=_WIDTH)
-    shown.add_column("", overflow="fold")
+    # Only the last column gives way: what does not fit there is cut.
+    longest = max(
+        3 * len(path) + len(_service(span).ljust(8)) + 1 + len(names[span.span_id]) for span, path in walk(spans)
+    )
+    shown.add_column("span", no_wrap=True, min_width=longest)
+    shown.add_column("ms", justify="right", no_wrap=True, min_width=7)
+    if width >= _WIDE:
+        shown.add_column("at ms", justify="right", no_wrap=True, min_width=7)
+        shown.add_column("", no_wrap=True, min_width=_LINE)
+    shown.add_column("", no_wrap=True, overflow="ellipsis")
     for span, path in walk(spans):
         colour = _COLOURS.get(_service(span), "white")
         guides = "".join("   " if last else "│  " for last in path[:-1])
         if path:
             guides += "└─ " if path[-1] else "├─ "
-        start, length = (span.start_ns - began) / whole, (span.end_ns - span.start_ns) / whole
-        left = min(int(start * _WIDTH), _WIDTH - 1)
-        bar = " " * left + "━" * min(max(1, round(length * _WIDTH)), _WIDTH - left)
-        shown.add_row(
+        cells = [
             f"[dim]{guides}[/][{colour}]{_service(span):8}[/] {escape(names[span.span_id])}",
-            f"{(span.start_ns - began) / 1e6:.1f}",
             f"{(span.end_ns - span.start_ns) / 1e6:.1f}",
-            f"[{'red' if span.failed else colour}]{bar}[/]",
+            f"{(span.start_ns - began) / 1e6:.1f}",
+            f"[{'red' if span.failed else colour}]{_line((span.start_ns - began) / whole, span, whole)}[/]",
             _said(span, names),
-        )
+        ]
+        shown.add_row(*(cells if width >= _WIDE else (*cells[:2], cells[4])))
     return shown
+
+
+def _line(start: float, span: Span, whole: int) -> str:
+    left = min(int(start * _LINE), _LINE - 1)
+    length = round((span.end_ns - span.start_ns) / whole * _LINE)
+    return " " * left + "━" * min(max(1, length), _LINE - left)
 
 
 def _service(span: Span) -> str:
@@ -95,8 +105,8 @@ def _name(span: Span) -> str:
 
 def _said(span: Span, names: Mapping[str, str]) -> str:
     told: Mapping[str, Any] = span.attributes
-    parts = [escape(pattern.format(told[name])) for name, pattern in _FORMATS.items() if name in told]
-    if "gen_ai.usage.input_tokens" in told:
+    parts = [escape(pattern.format(told[name])) for name, pattern in _FORMATS.items() if told.get(name)]
+    if told.get("gen_ai.usage.input_tokens"):
         parts.append(f"{told['gen_ai.usage.input_tokens']}+{told['gen_ai.usage.output_tokens']} tokens")
     if told.get("prysm.attempt", 1) > 1:
         parts.append(f"attempt {told['prysm.attempt']}")

@@ -40,13 +40,12 @@ async def _ask(settings: SuiteSettings, receiver: Collector, body: Mapping[str, 
     if not spans:
         console.print("[red]no span arrived[/]")
         return
-    console.print(span_tree.table(spans))
+    console.print(span_tree.table(spans, console.width))
     console.print(f"\n{len(spans)} spans of trace {trace_id}")
 
 
 def run(body: Mapping[str, Any]) -> None:
     """Start the suite with a receiver of its spans, ask, print the request's trace, stop."""
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # children become other programs at once
     with Collector() as receiver:
         os.environ.update({**receiver.environment, "OTEL_TRACES_SAMPLER_ARG": "1", "OTEL_METRICS_EXPORTER": "none"})
         try:
