@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
+from chassis.conventions import CHAT
 from chassis.errors import ServiceError
 from chassis.metrics import table
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from executor.plan import Plan
     from executor.stages import Stage
 
-_CHAT: Final = "chat"
 #: What is told of a failure that nobody has typed.
 _UNEXPECTED: Final = "orchestration_error"
 
@@ -73,7 +73,7 @@ class Watch:
     def completed(self, stage: Stage) -> None:
         """Count an attempt."""
         record, model = self._meter.record, stage.model
-        seconds, asked = stage.duration_ms / 1e3, (_CHAT, model.provider, model.upstream)
+        seconds, asked = stage.duration_ms / 1e3, (CHAT, model.provider, model.upstream)
         record(table.STAGE_DURATION, seconds, stage.name, stage.status)
         record(table.OPERATION_DURATION, seconds, *asked, stage.error_reason)
         if stage.prompt_tokens:

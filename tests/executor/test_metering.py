@@ -64,6 +64,18 @@ def test_an_ensemble_with_a_failed_proposer(lab: Lab) -> None:
     }
 
 
+def test_a_hedge_is_counted_by_what_became_of_it(lab: Lab) -> None:
+    meter, world = Meter(), lab.world({"a": [lab.says("Paris", after_s=9.0)], "f": [lab.says("Paris")]})
+    for _ in range(20):
+        world.hedges.observe("a", 1.0, streamed=False)
+    with Watch(meter, world.clock, Silent()) as watch:
+        task = lab.task(lab.plan("a", "", "f"))
+        watch.answered(world.do(execute(task, None, world.edges, world.clock() + 60, watch)))
+    assert counted(meter, table.HEDGES) == {("ok",): 1}
+    assert counted(meter, table.DEGRADATIONS) == {("answer", "slow"): 1}
+    assert counted(meter, table.STAGE_DURATION) == {("answer", "cancelled"): 1, ("answer", "ok"): 1}
+
+
 def test_what_we_add_is_the_whole_less_the_models_time(lab: Lab) -> None:
     meter = Meter()
     run(lab, {"a": [lab.says("Paris", after_s=5)]}, lab.plan("a"), meter)
