@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
-from chassis import errors, telemetry
+from chassis import errors, spans
 
 if TYPE_CHECKING:
     from chassis.config import Settings
@@ -74,6 +74,6 @@ async def call(
         ServiceError: the callee's own error, or INTERNAL when the call failed in any other way.
     """
     try:
-        return await method(request, timeout=timeout_s, metadata=telemetry.outgoing())
+        return await method(request, timeout=timeout_s, metadata=spans.outgoing())
     except grpc.aio.AioRpcError as error:
         raise errors.from_rpc(error) from error

@@ -19,7 +19,7 @@ from proof.notary import ConflictError
 from proof.storage import DamagedError
 
 if TYPE_CHECKING:
-    from chassis.telemetry import Spans
+    from chassis.spans import Spans
     from proof.archive import Archive
     from proof.notary import Notary
 

@@ -22,7 +22,8 @@ def _extras() -> dict[str, list[str]]:
 
 
 def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    """Return a requirement's name as indexes know it, without its extras."""
+    return re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
 
 
 def test_every_stage_starts_from_the_base_or_from_one_before_it() -> None:
