@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from executor.breaker import Breakers
     from executor.edges import Observer
     from executor.orchestrate import Outcome, Request
+    from executor.outbox import Backlog
     from executor.plan import Plan
     from executor.stages import Stage
 
@@ -119,3 +120,10 @@ class Watch:
 def watch_breakers(meter: Recorder, breakers: Breakers) -> None:
     """Have the breakers read whenever metrics are exported."""
     meter.observe(table.BREAKERS, lambda: ((labels, 1.0) for labels in breakers.states().items()))
+
+
+def watch_outbox(meter: Recorder, backlog: Callable[[], Backlog]) -> None:
+    """Have the runs that wait for their signature counted whenever metrics are exported."""
+    meter.observe(table.OUTBOX_RUNS, lambda: [((), backlog().entries)])
+    meter.observe(table.OUTBOX_AGE, lambda: [((), backlog().oldest_s)])
+    meter.observe(table.OUTBOX_ASIDE, lambda: [((), backlog().aside)])

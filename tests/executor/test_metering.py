@@ -11,12 +11,15 @@ from chassis.errors import ServiceError, internal
 from chassis.metrics import table
 from chassis.metrics.meter import Meter
 from executor.edges import Silent
-from executor.metering import Watch, escalations, watch_breakers
+from executor.metering import Watch, escalations, watch_breakers, watch_outbox
 from executor.orchestrate import Outcome, execute
+from executor.outbox import Outbox
 
 from .test_stages import stage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chassis.metrics.table import Instrument
     from executor.conftest import Lab, Script, World
 
@@ -132,3 +135,14 @@ def test_breakers_are_read_when_somebody_asks(lab: Lab) -> None:
     assert counted(meter, table.BREAKERS) == {("a", "half_open"): 1, ("b", "counting"): 1}
     world.breakers.succeeded("a")
     assert ("a", "half_open") not in counted(meter, table.BREAKERS)
+
+
+def test_runs_that_wait_for_their_signature_are_read_likewise(tmp_path: Path) -> None:
+    meter, now = Meter(), [1000.0]
+    outbox = Outbox(tmp_path, 1 << 20, lambda: now[0])
+    watch_outbox(meter, outbox.backlog)
+    gauges = (table.OUTBOX_RUNS, table.OUTBOX_AGE, table.OUTBOX_ASIDE)
+    assert [counted(meter, gauge)[()] for gauge in gauges] == [0, 0, 0]
+    outbox.keep("prysm-" + "0" * 32, b"a record")
+    now[0] += 5
+    assert [counted(meter, gauge)[()] for gauge in gauges] == [1, 5, 0]
