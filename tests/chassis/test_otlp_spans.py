@@ -39,7 +39,7 @@ class Kept:
 
 
 def made(caller: Any, name: str, said: list[dict[str, Any]], reason: str) -> list[ReadableSpan]:
-    """Return spans as a request makes them: one that serves, children within it, and linked ones that may have failed."""
+    """Return spans as a request makes them: one that serves, children, and linked ones that may have failed."""
     kept = Kept()
     resource = Resource({"service.name": "openprysm-test", "service.version": "1"})
     spans = Spans(Tracing.to(kept, resource))  # type: ignore[arg-type] # it is asked for this one method
