@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis.config import load, private_folder, run_dir
-from cli import ask, checking, gateway, keys, proofs, status, suite, tracing
+from cli import ask, checking, disclosing, gateway, keys, proofs, signing, status, suite, tracing
 from cli.process import ChildError
 from cli.settings import SuiteSettings
 from planner import catalog
@@ -150,6 +150,8 @@ def orchestrate(
 app.command(proofs.verify_proof, name="verify")
 app.command(proofs.audit)
 app.command(proofs.revoke_key)
+app.command(disclosing.disclose)
+app.command(signing.app)
 
 
 @app.command(name="status")

@@ -12,25 +12,24 @@ from typing import Annotated
 from pydantic import Field
 
 from chassis import telemetry
-from chassis.config import Address, Settings, load, private_folder
+from chassis.config import Address, load, private_folder
 from chassis.server import Server, StartError, run
 from openprysm.proof.v2 import idempotency_pb2_grpc, proof_pb2_grpc
 from proof.anchor import Anchor
 from proof.idempotency import Slots, SlotStore
 from proof.idempotency_service import SERVICE as IDEMPOTENCY
 from proof.idempotency_service import IdempotencyServicer
-from proof.keys import FileSigner, KeyFileError, LogSigner, ensure_key_file, ensure_log_key_file
+from proof.key_settings import KeySettings, open_keyring
+from proof.keys import KeyFileError, LogSigner, ensure_log_key_file
 from proof.notary import Notary
 from proof.service import SERVICE, SIGN, ProofServicer
 from proof.storage import DiskError, StorageError, Store
 
 
-class ProofSettings(Settings):
+class ProofSettings(KeySettings):
     """What the proof service reads."""
 
     proof_listen: Address | None = None
-    #: PEM of the signing key; default `proof-key.pem` in the state folder, made at first start.
-    proof_key: Path | None = None
     #: SQLite file; default `proof.db` in the state folder. The slots of idempotency keys are in a file beside it.
     proof_db: Path | None = None
     #: PEM of the log's key; default `log-key.pem` in the state folder, made with a new log.
@@ -47,11 +46,9 @@ def _die() -> None:
 
 async def _main(settings: ProofSettings) -> None:
     state = private_folder(settings.state.absolute())
-    key_file = settings.proof_key or state / "proof-key.pem"
     database = settings.proof_db or state / "proof.db"
     try:
-        if settings.proof_key is None:
-            ensure_key_file(key_file)
+        keyring = open_keyring(settings, state)
         log_key = settings.log_key or state / "log-key.pem"
         store = Store(database)
         if settings.log_key is None and store.log() is None:
@@ -61,7 +58,7 @@ async def _main(settings: ProofSettings) -> None:
         if settings.log_key is None:  # for whoever may read the folder, as the proof key's public half
             log_key.with_suffix(".vkey").write_text(log_signer.key.vkey + "\n")
         anchor = Anchor(settings.log_checkpoint or state / "log-checkpoint", log_signer.key)
-        notary = Notary(FileSigner(key_file), log_signer, partial(Store, database), anchor, time.time, _die)
+        notary = Notary(keyring, log_signer, partial(Store, database), anchor, time.time, _die)
         slots = Slots(SlotStore(database.with_name(f"{database.stem}-idempotency.db"), time.time))
     except DiskError as error:
         raise StartError("the disk is full or failed") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -13,7 +13,7 @@ from proof import dsse, keys, statement
 from proof.archive import Archive
 from proof.log import BATCH, Log, RefusedError
 from proof.metering import Metering
-from proof.storage import DiskError
+from proof.storage import DamagedError, DiskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from chassis.metrics.meter import Recorder
     from proof.anchor import Anchor
     from proof.bundle import Bundle
+    from proof.keyring import Keyring
     from proof.keys import LogSigner, Signer
     from proof.statement import Record
     from proof.storage import Store
 
 _log = structlog.get_logger()
+#: Seconds between two looks at what the keys need.
+_TEND_S: Final = 60.0
 
 
 class ConflictError(Exception):
@@ -47,7 +50,7 @@ class Notary:
 
     def __init__(
         self,
-        signer: Signer,
+        keyring: Keyring,
         log_signer: LogSigner,
         open_store: Callable[[], Store],
         anchor: Anchor,
@@ -59,7 +62,7 @@ class Notary:
         A log that must not be extended can still be read: then every `sign` says why.
 
         Args:
-            signer: of proofs.
+            keyring: of the keys that sign proofs; asked in the writer's thread.
             log_signer: of checkpoints.
             open_store: opens a connection of its own at each call.
             anchor: where the newest checkpoint is kept besides.
@@ -70,10 +73,11 @@ class Notary:
             StorageError: the store holds another log.
             DiskError: the disk failed.
         """
-        self._signer = signer
+        self._keyring = keyring
         self._writer = open_store()
-        with self._writer.transaction():
-            self._writer.add_key(signer.keyid, keys.to_pem(signer.public_key))
+        #: Of the newest key that was published before it signed.
+        self._keyid = ""
+        self._publish(keyring.signer())
         self._anchor = anchor
         self._sequencer = Log(self._writer, log_signer, anchor)
         self._refusal: RefusedError | None = None
@@ -88,7 +92,7 @@ class Notary:
         self._die = die
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, "proof-writer")
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._metering = Metering()
 
     def count(self, meter: Recorder) -> None:
@@ -97,13 +101,13 @@ class Notary:
 
     def start(self) -> None:
         """Begin to take records."""
-        self._task = asyncio.create_task(self._write())
+        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._tend())]
 
     async def stop(self) -> None:
         """Stop; call it when no `sign` is running any more."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._thread.shutdown()
         self._writer.close()
         self._reader.close()
@@ -117,6 +121,7 @@ class Notary:
             ConflictError: another record has this id.
             CorruptError: what an earlier call stored is not what was signed.
             RefusedError: the log must not be extended.
+            SignerError: the key's backend does not sign now; nothing was written.
         """
         if self._refusal is not None:
             raise self._refusal
@@ -134,10 +139,40 @@ class Notary:
 
     def _append(self, given: Sequence[tuple[str, bytes]]) -> list[Bundle]:
         """Sign and log in the writer's thread: the loop's own would wait for it after each signature."""
-        sign, keyid = self._signer.sign, self._signer.keyid
+        signer = self._keyring.signer()
+        if signer.keyid != self._keyid:
+            self._publish(signer)
+        sign, keyid = signer.sign, signer.keyid
         return self._sequencer.append(
             [(request_id, dsse.Envelope(payload, sign(dsse.pae(payload)), keyid)) for request_id, payload in given]
         )
+
+    def _publish(self, signer: Signer | None = None) -> None:
+        """Let the keyring do what is due, and publish its keys, and the signer's before it signs.
+
+        In the writer's thread, or before there is one. A process that dies within has published nothing, and the next
+        one does.
+        """
+        with self._writer.transaction():
+            known = set(self._writer.keyids())
+            new = self._keyring.tend(known, self._writer.revoked())
+            if signer is not None:
+                new.setdefault(signer.keyid, signer.public_key)
+            for keyid, public in new.items():
+                self._writer.add_key(keyid, keys.to_pem(public))
+        if signer is not None:
+            self._keyid = signer.keyid
+
+    async def _tend(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_TEND_S)
+            try:
+                await loop.run_in_executor(self._thread, self._publish)
+            except DiskError:
+                self._die()
+            except DamagedError:
+                _log.error("keys_not_published", why="the store's table of keys can't be read")
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
@@ -151,7 +186,10 @@ class Notary:
                 stored = await loop.run_in_executor(self._thread, self._append, given)
             except Exception as error:  # noqa: BLE001 - it is handed to the callers
                 # Nothing of the batch is acknowledged: every caller learns it, and may try again.
-                _log.exception("commit_failed", entries=len(given))
+                if isinstance(error, keys.SignerError):
+                    _log.error("signer_failed", entries=len(given), why=str(error))
+                else:
+                    _log.exception("commit_failed", entries=len(given))
                 if isinstance(error, DiskError):
                     # Pages that could not be written may be lost while the kernel says they are clean: going on could
                     # acknowledge what a crash takes back. A new process reads what is really there.
