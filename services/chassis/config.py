@@ -29,8 +29,16 @@ def _check_address(value: str) -> str:
     raise ValueError("must be unix:/absolute/path or host:port")
 
 
+def _check_port(value: str) -> str:
+    host, _, port = _check_address(value).rpartition(":")
+    if value.startswith("unix:") or not int(port):
+        raise ValueError("must be host:port")
+    return f"{host}:{port}"
+
+
 #: A gRPC target: `unix:/absolute/path` or `host:port`.
 Address = Annotated[str, AfterValidator(_check_address)]
+HostPort = Annotated[str, AfterValidator(_check_port)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)]
 
@@ -45,6 +53,8 @@ class Settings(BaseSettings):
     #: Folder of the Unix sockets; default `run` in the state folder, see `run_dir`.
     run: Path | None = None
     log_level: LogLevel = "info"
+    #: Where Prometheus finds this service's metrics; None: nowhere.
+    metrics_listen: HostPort | None = None
     #: PEM files; all three set: mutual TLS on TCP sockets, in both directions.
     tls_cert: FilePath | None = None
     tls_key: FilePath | None = None

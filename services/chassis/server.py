@@ -20,6 +20,7 @@ from chassis import logs
 from chassis.client import MAX_MESSAGE_BYTES
 from chassis.config import private_folder
 from chassis.interceptors import RpcInterceptor
+from chassis.metrics import exports
 from chassis.spans import Spans
 
 if TYPE_CHECKING:
@@ -102,8 +103,9 @@ class Server:
         tracing: Tracing,
         keys: Keys | None = None,
         protected: tuple[str, ...] = (),
+        internal: tuple[str, ...] = (),
     ) -> None:
-        """Make a server that does not listen yet. `keys` and `protected`: see RpcInterceptor."""
+        """Make a server that does not listen yet. `keys`, `protected` and `internal`: see RpcInterceptor."""
         self._name = name
         self._address = address
         self._settings = settings
@@ -112,8 +114,10 @@ class Server:
         self._services: tuple[str, ...] = ()
         self._able = True
         self.spans = Spans(tracing)
+        #: Where this process counts.
+        self.meter = exports.meter(settings.metrics_listen)
         self.grpc = grpc.aio.server(
-            interceptors=[RpcInterceptor(self.spans, keys, protected)],
+            interceptors=[RpcInterceptor(self.spans, keys, protected, internal, self.meter)],
             options=[
                 ("grpc.so_reuseport", 0),
                 # gRPC's own queue is for a burst; who may come in at all is admission control's to say.
@@ -156,7 +160,7 @@ class Server:
             ready: awaited before health goes up.
 
         Raises:
-            StartError: the address is taken.
+            StartError: the address is taken, or that of the metrics.
         """
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -167,6 +171,11 @@ class Server:
         self._bind()
         async with AsyncExitStack() as stack:
             stack.callback(self._tracing.shutdown)
+            listen = self._settings.metrics_listen
+            try:
+                await stack.enter_async_context(exports.exporting(self.meter, listen, self._tracing.resource))
+            except OSError as error:
+                raise StartError(f"can't listen on {listen}; is it taken?") from error
             for name in ("", *services):
                 await checks.set(name, _NOT_SERVING)
             await self.grpc.start()

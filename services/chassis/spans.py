@@ -10,6 +10,7 @@ processes, in which nothing failed, stay away.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from contextvars import ContextVar, Token
@@ -96,6 +97,7 @@ class Span:
         "_began",
         "_ended",
         "_kind",
+        "_lasted_ns",
         "_links",
         "_name",
         "_parent",
@@ -126,6 +128,7 @@ class Span:
         self._token: Token[Span | None] | None = None
         self._began = time.time_ns()
         self._ended = 0
+        self._lasted_ns: int | None = None
         self.is_local_root = parent is None
         #: 16 hex digits.
         self.span_id = f"{random.getrandbits(64) or 1:016x}"
@@ -142,8 +145,8 @@ class Span:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: object) -> None:
         """End the span; an exception marks it as failed by its type alone and goes on."""
         if kind is not None:
-            self.fail(kind.__name__)
-        self._ended = time.time_ns()
+            self.fail("cancelled" if issubclass(kind, asyncio.CancelledError) else kind.__name__)
+        self._ended = time.time_ns() if self._lasted_ns is None else self._began + self._lasted_ns
         if self._token is not None:
             _current.reset(self._token)
         self._trace.ended(self)
@@ -158,6 +161,10 @@ class Span:
             self._reason = reason
             self._attributes["error.type"] = reason
             self._trace.failed = True
+
+    def lasted(self, milliseconds: float) -> None:
+        """Say how long the work took, by the clock of who did it: the span and its record then agree."""
+        self._lasted_ns = round(milliseconds * 1e6)
 
     def child(self, name: str, kind: SpanKind, attributes: Attributes, links: Sequence[str]) -> Span:
         """Begin a span within this one."""

@@ -18,6 +18,7 @@ from executor.fleet import Fleet
 from executor.hedging import Hedges
 from executor.idempotency import Once
 from executor.measure import by_vectors
+from executor.metering import watch_breakers, watch_outbox
 from executor.orchestrate import Chance, Orchestrator
 from executor.outbox import Outbox
 from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
@@ -43,6 +44,8 @@ async def _main(settings: ExecutorSettings) -> None:
     address = settings.executor_listen or settings.socket("executor")
     server = Server("executor", address, settings, tracing, keys, PROTECTED)
     breakers = Breakers(time.monotonic)
+    watch_breakers(server.meter, breakers)
+    watch_outbox(server.meter, outbox.backlog)
     async with AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(Fleet(settings, breakers))
         planner = await stack.enter_async_context(
@@ -51,7 +54,8 @@ async def _main(settings: ExecutorSettings) -> None:
         proof = await stack.enter_async_context(client.channel(settings.proof or settings.socket("proof"), settings))
         measure = by_vectors(fleet.embed, settings.embeddings_same) if fleet.embed else None
         dice = random.SystemRandom()
-        edges = Edges(fleet.provider_of, breakers, Hedges(), server.spans, time.monotonic, dice, measure)
+        texts = settings.trace_content
+        edges = Edges(fleet.provider_of, breakers, Hedges(), server.spans, time.monotonic, dice, measure, texts)
         notary = await stack.enter_async_context(Recovery(ProofPeer(proof, version("openprysm")), outbox, dice))
         chance = Chance(secrets.token_bytes, time.time)
         orchestrator = Orchestrator(PlannerPeer(planner), notary, fleet.offer, edges, chance)
@@ -59,10 +63,11 @@ async def _main(settings: ExecutorSettings) -> None:
             Once(SlotsPeer(proof, secrets.token_bytes), time.monotonic, secrets.token_bytes)
         )
         timeout_s = settings.request_timeout_s
-        servicer = OrchestrationServicer(orchestrator, once, edges, timeout_s)
+        servicer = OrchestrationServicer(orchestrator, once, edges, timeout_s, server.meter)
         orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(servicer, server.grpc)
         orchestration_pb2_grpc.add_OrchestrationStreamServiceServicer_to_server(servicer, server.grpc)
-        executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, timeout_s), server.grpc)
+        internal = ExecutorServicer(edges, timeout_s, server.meter)
+        executor_pb2_grpc.add_ExecutorServiceServicer_to_server(internal, server.grpc)
         await server.serve(SERVICES)
 
 

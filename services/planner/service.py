@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import grpc
 
 from chassis import errors
+from chassis.metrics.meter import Uncounted
 from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
 from planner.compliance.officer import rule
 from planner.compliance.record import Record
 from planner.compliance_service import log, policy_of
+from planner.metering import planning
 from planner.plan import Plan, PlanError, Request, make_plan
 from planner.policies import MAX_K, POLICIES
 from planner.shapes import STRATEGIES
@@ -19,11 +21,13 @@ from planner.shapes import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chassis.metrics.meter import Recorder
     from planner.catalog import Catalog, Model
     from planner.compliance.decision import Decision
     from planner.compliance.matrix import Matrix
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+    Made: TypeAlias = Callable[[Plan], None]
 
 SERVICE = planner_pb2.DESCRIPTOR.services_by_name["PlannerService"].full_name
 
@@ -101,14 +105,25 @@ def _plan(plan: Plan, decision: Decision | None) -> planner_pb2.Plan:
 class PlannerServicer(planner_pb2_grpc.PlannerServiceServicer):
     """Plan for the executor and for internal callers."""
 
-    def __init__(self, catalog: Catalog, matrix: Matrix, tell: Callable[[Record], None] = log) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        matrix: Matrix,
+        tell: Callable[[Record], None] = log,
+        meter: Recorder | None = None,
+    ) -> None:
         """Make one; `tell` is told of every decision that a policy asks for."""
         self._catalog = catalog
         self._matrix = matrix
         self._tell = tell
+        self._meter = meter or Uncounted()
 
     async def Plan(self, request: planner_pb2.PlanRequest, context: Context) -> planner_pb2.PlanResponse:  # noqa: ARG002, N802
         """Plan with the models that the policy leaves."""
+        with planning(self._meter) as counted:
+            return self._answer(request, counted)
+
+    def _answer(self, request: planner_pb2.PlanRequest, made: Made) -> planner_pb2.PlanResponse:
         asked = _request(request)
         decision = self._decide(request, asked)
         try:
@@ -120,6 +135,7 @@ class PlannerServicer(planner_pb2_grpc.PlannerServiceServicer):
             if decision is not None and error.reason == "no_compliant_model":
                 message = decision.refusal()
             raise errors.ServiceError(_CODES[error.reason], error.reason, message) from error
+        made(plan)
         return planner_pb2.PlanResponse(plan=_plan(plan, decision))
 
     def _decide(self, message: planner_pb2.PlanRequest, request: Request) -> Decision | None:

@@ -23,7 +23,7 @@ from proof.idempotency_service import IdempotencyServicer
 from proof.key_settings import KeySettings, open_keyring
 from proof.keys import KeyFileError, LogSigner, ensure_log_key_file
 from proof.notary import Notary
-from proof.service import SERVICE, ProofServicer
+from proof.service import SERVICE, SIGN, ProofServicer
 from proof.storage import DiskError, StorageError, UnavailableError
 
 
@@ -64,9 +64,11 @@ async def _main(settings: ProofSettings) -> None:
     except (KeyFileError, StorageError, UnavailableError) as error:
         raise StartError(str(error)) from error
     tracing = telemetry.configure("proof", version("openprysm"))
-    server = Server("proof", settings.proof_listen or settings.socket("proof"), settings, tracing)
+    address = settings.proof_listen or settings.socket("proof")
+    server = Server("proof", address, settings, tracing, internal=(SIGN, f"/{IDEMPOTENCY}/"))
+    notary.count(server.meter)
     proof_pb2_grpc.add_ProofServiceServicer_to_server(ProofServicer(notary, server.spans), server.grpc)
-    idempotency_pb2_grpc.add_IdempotencyServiceServicer_to_server(IdempotencyServicer(slots), server.grpc)
+    idempotency_pb2_grpc.add_IdempotencyServiceServicer_to_server(IdempotencyServicer(slots, server.meter), server.grpc)
     notary.start(server.report)
     slots.start()
     try:

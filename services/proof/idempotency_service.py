@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import grpc
 
 from chassis import errors
+from chassis.metrics.meter import Uncounted
+from chassis.metrics.table import IDEMPOTENCY
 from openprysm.proof.v2 import idempotency_pb2 as pb
 from openprysm.proof.v2 import idempotency_pb2_grpc
 from proof.idempotency import (
@@ -17,6 +19,7 @@ from proof.idempotency import (
     MAX_SEALED_BYTES,
     SLOT_BYTES,
     Claimed,
+    Conflict,
     DeadClaimError,
     InProgress,
     Kept,
@@ -27,6 +30,7 @@ from proof.storage import UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from chassis.metrics.meter import Recorder
     from proof.idempotency import Slots
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SERVICE = pb.DESCRIPTOR.services_by_name["IdempotencyService"].full_name
+#: What a claim led to, as metrics name it.
+_NAMES: Final = {Claimed: "claimed", Kept: "kept", InProgress: "in_progress", Conflict: "conflict"}
 
 
 def _exactly(field: str, value: bytes, length: int) -> bytes:
@@ -64,8 +70,9 @@ async def _reached(work: Awaitable[T]) -> T:
 class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
     """Claim, Complete, Release, for the executor."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, meter: Recorder | None = None) -> None:
         self._slots = slots
+        self._meter = meter or Uncounted()
 
     async def Claim(self, request: pb.ClaimRequest, context: Context) -> pb.ClaimResponse:  # noqa: ARG002, N802
         """Claim a slot, or tell what is in it."""
@@ -77,6 +84,7 @@ class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
                 _lease(request.lease_s),
             )
         )
+        self._meter.add(IDEMPOTENCY, 1, _NAMES[type(outcome)])
         match outcome:
             case Claimed(claim):
                 return pb.ClaimResponse(claim=claim)
