@@ -53,13 +53,16 @@ LEXICAL: Final = Measure(wording.similarity, 0.41)
 class Clusters:
     """Replies by what they say."""
 
-    #: Heaviest first. In a group the best first: by model quality, then the one that is most like the others, then the
+    #: Heaviest first, or where there are chances the likeliest first. In a group the best first: by model quality, then the one that is most like the others, then the
     #: earliest.
     groups: tuple[tuple[Reply, ...], ...]
     #: The largest group's share of all quality weight, 0..1; None with fewer than two replies.
     share: float | None
     #: Whether every answer was compared by value: then one group means the same beyond doubt.
     typed: bool
+    #: Each group's calibrated chance of being right, 0..1, and the calibration's id; None outside of what that knows.
+    chances: tuple[float, ...] | None = None
+    calibration: str | None = None
 
     @property
     def best(self) -> Reply:
@@ -77,6 +80,11 @@ class Clusters:
             return None
         weights = [_weight(group) for group in self.groups]
         return sum(weight for weight, group in zip(weights, self.groups, strict=True) if reply in group) / sum(weights)
+
+    def chance_of(self, reply: Reply) -> float | None:
+        """Return the calibrated chance that one of the replies is right; None where there are no chances."""
+        chances = zip(self.chances or (), self.groups, strict=bool(self.chances))
+        return next((chance for chance, group in chances if reply in group), None)
 
 
 def same(left: Answer, right: Answer, measure: Measure = LEXICAL, *, exact: bool = False) -> bool:  # noqa: PLR0911 - a decision list, read top to bottom

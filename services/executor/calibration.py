@@ -80,7 +80,9 @@ class Calibration:
         """Order groups by their chance of being right, and say what it is; unchanged outside of what was recorded."""
         known = self.kinds.get(kind)
         replies = [reply for group in clusters.groups for reply in group]
-        if known is None or not replies or not all(_covered(known, reply) for reply in replies):
+        # Two samples of one model are no two witnesses, and what they are has not been recorded.
+        repeated = len({reply.model.id for reply in replies}) < len(replies)
+        if known is None or not replies or repeated or not all(_covered(known, reply) for reply in replies):
             return clusters
         deviation = sum(_deviation(known, reply) for reply in replies) / len(replies)
         chances = [self._scaled(odds, deviation) for odds in _log_odds(known, clusters.groups)]

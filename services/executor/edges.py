@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from executor.agreement import Measure
     from executor.breaker import Breakers
+    from executor.calibration import Calibration
     from executor.chat import Provider
     from executor.hedging import Hedges
     from executor.plan import Model, Plan
@@ -89,3 +90,5 @@ class Edges:
     random: Random
     #: From free texts to how alike they are; None: by their words.
     measure: Callable[[Sequence[str]], Awaitable[Measure]] | None = None
+    #: From who says what to the chance that it is right; None: nobody knows.
+    calibration: Calibration | None = None
