@@ -12,6 +12,7 @@ from importlib.metadata import version
 from chassis import client, identity, telemetry
 from chassis.config import load, private_folder
 from chassis.server import Server, StartError, run
+from executor import calibration
 from executor.breaker import Breakers
 from executor.edges import Edges
 from executor.fleet import Fleet
@@ -20,6 +21,7 @@ from executor.idempotency import Once
 from executor.measure import by_vectors
 from executor.orchestrate import Chance, Orchestrator
 from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
+from executor.recording import RecordingError
 from executor.service import PROTECTED, SERVICES, ExecutorServicer, OrchestrationServicer
 from executor.settings import ExecutorSettings
 from openprysm.executor.v1 import executor_pb2_grpc
@@ -38,14 +40,18 @@ async def _main(settings: ExecutorSettings) -> None:
     server = Server("executor", address, settings, provider, keys, PROTECTED)
     breakers = Breakers(time.monotonic)
     async with AsyncExitStack() as stack:
-        fleet = await stack.enter_async_context(Fleet(settings, breakers))
+        try:
+            calibrated = calibration.load(settings.evidence)
+            fleet = await stack.enter_async_context(Fleet(settings, breakers))
+        except (calibration.CalibrationError, RecordingError) as error:
+            raise StartError(str(error)) from error
         planner = await stack.enter_async_context(
             client.channel(settings.planner or settings.socket("planner"), settings)
         )
         proof = await stack.enter_async_context(client.channel(settings.proof or settings.socket("proof"), settings))
         measure = by_vectors(fleet.embed, settings.embeddings_same) if fleet.embed else None
         dice = random.SystemRandom()
-        edges = Edges(fleet.provider_of, breakers, Hedges(), server.spans, time.monotonic, dice, measure)
+        edges = Edges(fleet.provider_of, breakers, Hedges(), server.spans, time.monotonic, dice, measure, calibrated)
         orchestrator = Orchestrator(
             PlannerPeer(planner),
             ProofPeer(proof, version("openprysm")),

@@ -57,6 +57,25 @@ class Kind:
     #: Kind of answer → natural logarithm of how much commoner it is among right answers than among wrong ones.
     types: Mapping[str, float]
 
+    def covers(self, replies: Sequence[Reply]) -> bool:
+        """Tell whether such answers were recorded: of these models, each once, and of these kinds.
+
+        Two samples of one model are no two witnesses, and what they are was not recorded.
+        """
+        models = {reply.model.id for reply in replies}
+        known = models <= self.witnesses.keys() and all(reply.answer.kind in self.types for reply in replies)
+        return bool(replies) and known and len(models) == len(replies)
+
+    def terms(self, groups: Sequence[Sequence[Reply]]) -> list[tuple[float, float]]:
+        """Return what a scale is applied to, for each group of answers that say the same.
+
+        Its odds of being right, against another group or none being it, as natural logarithm; and how much longer than
+        usual all answers are, in standard deviations.
+        """
+        replies = [reply for group in groups for reply in group]
+        deviation = sum(_deviation(self, reply) for reply in replies) / len(replies)
+        return [(odds, deviation) for odds in _log_odds(self, groups)]
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -65,6 +84,10 @@ class Scale:
     bias: float
     evidence: float
     length: float
+
+    def chance(self, odds: float, deviation: float) -> float:
+        """Return the calibrated chance of an answer; see Kind.terms."""
+        return 1 / (1 + math.exp(-(self.bias + self.evidence * odds + self.length * deviation)))
 
 
 @dataclass(frozen=True)
@@ -80,12 +103,9 @@ class Calibration:
         """Order groups by their chance of being right, and say what it is; unchanged outside of what was recorded."""
         known = self.kinds.get(kind)
         replies = [reply for group in clusters.groups for reply in group]
-        # Two samples of one model are no two witnesses, and what they are has not been recorded.
-        repeated = len({reply.model.id for reply in replies}) < len(replies)
-        if known is None or not replies or repeated or not all(_covered(known, reply) for reply in replies):
+        if known is None or not known.covers(replies):
             return clusters
-        deviation = sum(_deviation(known, reply) for reply in replies) / len(replies)
-        chances = [self._scaled(odds, deviation) for odds in _log_odds(known, clusters.groups)]
+        chances = [self.scale.chance(*terms) for terms in known.terms(clusters.groups)]
         order = sorted(range(len(chances)), key=lambda place: -chances[place])
         return replace(
             clusters,
@@ -93,14 +113,6 @@ class Calibration:
             chances=tuple(chances[place] for place in order),
             calibration=self.id,
         )
-
-    def _scaled(self, odds: float, deviation: float) -> float:
-        scale = self.scale
-        return 1 / (1 + math.exp(-(scale.bias + scale.evidence * odds + scale.length * deviation)))
-
-
-def _covered(kind: Kind, reply: Reply) -> bool:
-    return reply.model.id in kind.witnesses and reply.answer.kind in kind.types
 
 
 def _deviation(kind: Kind, reply: Reply) -> float:
@@ -196,7 +208,9 @@ def _read(content: Mapping[str, Any]) -> Calibration:
 
 def _read_kind(kind: Mapping[str, Any]) -> Kind:
     witnesses = {
-        model: Witness(tuple(_chance(value) for value in told["right"]), (told["length"][0], _above_0(told["length"][1])))
+        model: Witness(
+            tuple(_chance(value) for value in told["right"]), (told["length"][0], _above_0(told["length"][1]))
+        )
         for model, told in kind["models"].items()
     }
     classes = tuple(_chance(share) for share in kind["classes"])

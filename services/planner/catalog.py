@@ -6,7 +6,7 @@ What they are good at is what has been recorded of them where there are recordin
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -63,6 +63,8 @@ class Catalog:
     models: Mapping[str, Model]
     _local_prior: Mapping[str, float]
     evidence: Evidence = NOTHING
+    #: Tier → task → prior, 0..1.
+    tiers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def informed(self, models: Iterable[Model], task: str, kind: str) -> list[Model]:
         """Return models whose quality is what was recorded of them, as far as anything was."""
@@ -121,4 +123,4 @@ def load(evidence: Evidence = NOTHING) -> Catalog:
     tables = tomllib.loads(folder.joinpath("catalog.toml").read_text("utf-8"))
     prices = tomllib.loads(folder.joinpath("prices.toml").read_text("utf-8"))
     models = (_model(entry, tables["tiers"], prices) for entry in tables["models"])
-    return Catalog({model.id: model for model in models}, tables["tiers"][LOCAL], evidence)
+    return Catalog({model.id: model for model in models}, tables["tiers"][LOCAL], evidence, tables["tiers"])
