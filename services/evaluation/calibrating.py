@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ from evaluation import classes
 from evaluation.evidence import by_kind
 from executor import calibration
 from executor.calibration import Calibration, Kind, Scale, Witness
+from executor.strategies.answer import whole_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +34,8 @@ _UNSCALED: Final = Scale(0.0, 1.0, 0.0)
 _STEPS: Final = 50
 #: Belief, in answers, that a term of the scale is as it stands in `_UNSCALED`.
 _RIDGE: Final = 1.0
+#: Belief, in questions, that a kind is as the scale says.
+_BIAS_RIDGE: Final = 2.0
 
 
 def kinds_of(items: Iterable[Item]) -> dict[str, Kind]:
@@ -95,10 +99,14 @@ def _coincidences(items: Sequence[Item]) -> tuple[float, float]:
     return round(rates[False], _DIGITS), round(max(1.0, odds[True] / odds[False]), _DIGITS)
 
 
-def scale_of(kinds: Mapping[str, Kind], items: Iterable[Item]) -> Scale:
-    """Fit a scale to answers of questions that the kinds were not fitted to: those of many sets of models."""
+def scaled(kinds: Mapping[str, Kind], items: Iterable[Item]) -> tuple[dict[str, Kind], Scale]:
+    """Fit a scale to answers of questions that the kinds were not fitted to, and what each kind is off it.
+
+    The answers are those of many sets of models.
+    """
     rows: list[tuple[float, float]] = []
     labels: list[bool] = []
+    names: list[str] = []
     for item in items:
         if (kind := kinds.get(item.kind)) is None:
             continue
@@ -107,10 +115,26 @@ def scale_of(kinds: Mapping[str, Kind], items: Iterable[Item]) -> Scale:
             if clusters.chances is None:
                 continue
             rows.append(max(kind.terms(clusters.groups)))
-            labels.append(item.right[clusters.groups[0][0].model.id])
+            labels.append(item.right[whole_of(clusters.groups[0]).model.id])
+            names.append(item.kind)
     if not rows:
-        return _UNSCALED
-    return _logistic(np.array(rows), np.array(labels, float))
+        return dict(kinds), _UNSCALED
+    found, right, named = np.array(rows), np.array(labels, float), np.array(names)
+    scale = _logistic(found, right)
+    odds = scale.bias + found @ np.array([scale.evidence, scale.length])
+    return {
+        name: replace(kind, bias=_bias(odds[named == name], right[named == name])) for name, kind in kinds.items()
+    }, scale
+
+
+def _bias(odds: Floats, right: Floats) -> float:
+    """Return what makes odds fit, drawn to nothing; one question's answers count as one."""
+    bias = 0.0
+    for _ in range(_STEPS):
+        chances = 1 / (1 + np.exp(-(odds + bias)))
+        slope = float((right - chances).sum()) / _SETS - _BIAS_RIDGE * bias
+        bias += slope / (float((chances * (1 - chances)).sum()) / _SETS + _BIAS_RIDGE)
+    return round(bias, _DIGITS)
 
 
 def _sets(item: Item) -> list[list[str]]:
@@ -147,6 +171,7 @@ def content_of(kinds: Mapping[str, Kind], scale: Scale, recorded: Mapping[str, A
                 "classes": list(kind.classes),
                 "coincide": kind.coincide,
                 "kin": kind.kin,
+                "bias": kind.bias,
                 "types": dict(kind.types),
                 "models": {
                     model: {"right": list(witness.right), "length": list(witness.length)}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from executor.recording import Question
 
 #: Parts of a recording, and the share of its questions at which each ends.
-PARTS: Final = {"fit": 0.5, "calibrate": 0.7, "test": 1.0}
+PARTS: Final = {"fit": 0.55, "calibrate": 0.7, "test": 1.0}
 _PICO_PER_MICRO: Final = 10**6
 
 

@@ -37,13 +37,12 @@ def fit(folder: Path, items: Sequence[Item]) -> Fitted:
         items: all of its questions.
     """
     parts = {name: [item for item in items if part(item.question) == name] for name in PARTS}
-    kinds = calibrating.kinds_of(parts["fit"])
-    scale = calibrating.scale_of(kinds, parts["calibrate"])
+    kinds, scale = calibrating.scaled(calibrating.kinds_of(parts["fit"]), parts["calibrate"])
     seen = [*parts["fit"], *parts["calibrate"]]
     recorded = provenance(folder, items)
     calibrated = calibrating.content_of(kinds, scale, recorded)
 
-    crossed = list(folds(seen, scale))
+    crossed = list(folds(seen, scale, {kind: known.bias for kind, known in kinds.items()}))
     trials = {
         kind: Trials([([item for item in held if item.kind == kind], known) for held, known in crossed])
         for kind in kinds

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from evaluation.calibrating import kinds_of
 from executor.calibration import Calibration
+from executor.strategies.answer import whole_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,12 +26,14 @@ _FOLDS: Final = 5
 _SPREAD: Final = 1_000_003
 
 
-def folds(items: Sequence[Item], scale: Scale) -> Iterator[tuple[list[Item], Calibration]]:
-    """Yield part after part of the items, with a calibration that was fitted to the other parts."""
+def folds(
+    items: Sequence[Item], scale: Scale, biases: Mapping[str, float]
+) -> Iterator[tuple[list[Item], Calibration]]:
+    """Yield part after part of the items, with a calibration whose kinds were fitted to the other parts."""
     places = [int(item.question.place * _SPREAD) % _FOLDS for item in items]
     for fold in range(_FOLDS):
         rest = [item for item, place in zip(items, places, strict=True) if place != fold]
-        kinds = kinds_of(rest)
+        kinds = {name: replace(kind, bias=biases.get(name, 0.0)) for name, kind in kinds_of(rest).items()}
         yield [item for item, place in zip(items, places, strict=True) if place == fold], Calibration("", scale, kinds)
 
 
@@ -96,6 +99,6 @@ def _told(item: Item, calibration: Calibration, models: Sequence[str]) -> tuple[
     if not clusters.groups:
         return 0.0, 0.0
     weighed = calibration.weigh(item.kind, clusters)
-    best = weighed.groups[0][0]
+    best = whole_of(weighed.groups[0])
     chance = weighed.chances[0] if weighed.chances else best.model.quality
     return float(item.right[best.model.id]), chance

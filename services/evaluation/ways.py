@@ -26,7 +26,7 @@ _MOST: Final = {"efficiency": 1.04, "balanced": 1.04, "depth": 99.0}
 #: Models that ways are made of, and of how many at most.
 _CANDIDATES: Final = 8
 _RUNGS: Final = 4
-_BARS: Final = (0.62, 0.65, 0.68, 0.72, 0.76, 0.8, 0.84, 0.88, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98)
+_BARS: Final = (*(round(0.62 + 0.02 * step, 2) for step in range(17)), 0.95, 0.96, 0.97, 0.98, 0.985)
 #: Units into which a budget is divided.
 _UNITS: Final = 2_000
 #: Voters, and those who are asked at once; what one more must add to the accuracy.
@@ -63,14 +63,25 @@ def cascades(trials: Trials, unit: float) -> list[Tried]:
     tried = []
     for size in range(1, _RUNGS + 1):
         for models in combinations(_candidates(trials), size):
-            bars = _BARS if size > 1 else _BARS[-1:]
-            tried += [_tried(models, bar, trials.climb([[model] for model in models], bar), unit) for bar in bars]
+            if size == 1:
+                tried.append(_tried(models, _BARS[-1], trials.climb([models], 1.0), unit))
+                continue
+            steps = [_tried(models, bar, trials.climb([[model] for model in models], bar), unit) for bar in _BARS]
+            tried += [_smoothed(steps[max(0, at - 1) : at + 2], bar) for at, bar in enumerate(_BARS)]
     return tried
 
 
 def _tried(models: Sequence[str], bar: float, outcome: Outcome, unit: float) -> Tried:
     cost, calls = float(outcome.cost.mean()) / unit, float(outcome.calls.mean())
     return Tried(tuple(models), bar, outcome.accuracy, cost, calls)
+
+
+def _smoothed(neighbours: Sequence[Tried], bar: float) -> Tried:
+    """Judge a bar together with its neighbours: where a step falls between them is noise."""
+    accuracy, cost, calls = (
+        float(np.mean([getattr(way, name) for way in neighbours])) for name in ("accuracy", "cost", "calls")
+    )
+    return Tried(neighbours[0].models, bar, accuracy, cost, calls)
 
 
 def _candidates(trials: Trials) -> list[str]:

@@ -56,6 +56,8 @@ class Kind:
     kin: float
     #: Kind of answer → natural logarithm of how much commoner it is among right answers than among wrong ones.
     types: Mapping[str, float]
+    #: What its answers are better, or worse, than the scale says: natural logarithm of the odds.
+    bias: float = 0.0
 
     def covers(self, replies: Sequence[Reply]) -> bool:
         """Tell whether such answers were recorded: of these models, each once, and of these kinds.
@@ -85,9 +87,9 @@ class Scale:
     evidence: float
     length: float
 
-    def chance(self, odds: float, deviation: float) -> float:
-        """Return the calibrated chance of an answer; see Kind.terms."""
-        return 1 / (1 + math.exp(-(self.bias + self.evidence * odds + self.length * deviation)))
+    def chance(self, odds: float, deviation: float, bias: float = 0.0) -> float:
+        """Return the calibrated chance of an answer; see Kind."""
+        return 1 / (1 + math.exp(-(self.bias + bias + self.evidence * odds + self.length * deviation)))
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Calibration:
         replies = [reply for group in clusters.groups for reply in group]
         if known is None or not known.covers(replies):
             return clusters
-        chances = [self.scale.chance(*terms) for terms in known.terms(clusters.groups)]
+        chances = [self.scale.chance(*terms, known.bias) for terms in known.terms(clusters.groups)]
         order = sorted(range(len(chances)), key=lambda place: -chances[place])
         return replace(
             clusters,
@@ -216,7 +218,7 @@ def _read_kind(kind: Mapping[str, Any]) -> Kind:
     classes = tuple(_chance(share) for share in kind["classes"])
     if any(len(witness.right) != len(classes) for witness in witnesses.values()):
         raise ValueError("a model has a chance in each class")
-    return Kind(classes, witnesses, _chance(kind["coincide"]), _above_0(kind["kin"]), dict(kind["types"]))
+    return Kind(classes, witnesses, _chance(kind["coincide"]), _above_0(kind["kin"]), dict(kind["types"]), kind["bias"])
 
 
 def _chance(value: float) -> float:

@@ -44,6 +44,8 @@ class Answer:
     option: str = ""
     #: Sign by sign what JSON holds as the answer; None: it is stated in no such place.
     stated: str | None = None
+    #: Whoever asked for JSON can't parse what it stands in.
+    broken: bool = False
 
     @cached_property
     def output(self) -> Hashable:
@@ -106,7 +108,7 @@ def _last_stated(places: Sequence[Place]) -> Answer | None:
             continue
         found = _at(place)
         if found and not place.open and not isinstance(place.value, dict):
-            found = replace(found, stated=str(place.value))
+            found = replace(found, stated=str(place.value), broken=place.broken)
         if found and not (place.open and found.kind == "short"):
             return found
         words = words or found

@@ -31,8 +31,12 @@ class Answer:
 
 
 def whole_of(group: Sequence[Reply]) -> Reply:
-    """Return a group's best answer that the limit did not cut, or its best one: all of them say the same."""
-    return next((reply for reply in group if reply.finish_reason == "stop"), group[0])
+    """Return a group's best answer that the limit did not cut, or its best one: all of them say the same.
+
+    One that is no JSON although it looks like it comes after all others: somebody may want to parse it.
+    """
+    whole = [reply for reply in group if reply.finish_reason == "stop"] or list(group[:1])
+    return next((reply for reply in whole if not reply.answer.broken), whole[0])
 
 
 def alone(run: Run, reply: Reply) -> Answer:
