@@ -24,7 +24,7 @@ _SPENDS: Final = {"efficiency": (0.34, 0.05), "balanced": (0.65, 0.06), "depth":
 #: Only depth spends more on a kind of task than its best model alone, but for a cheap second opinion.
 _MOST: Final = {"efficiency": 1.04, "balanced": 1.04, "depth": 99.0}
 #: Models that ways are made of, and of how many at most.
-_CANDIDATES: Final = 8
+_CANDIDATES: Final = 10
 _RUNGS: Final = 4
 _BARS: Final = (*(round(0.62 + 0.02 * step, 2) for step in range(17)), 0.95, 0.96, 0.97, 0.98, 0.985)
 #: Units into which a budget is divided.
@@ -98,8 +98,7 @@ def _candidates(trials: Trials) -> list[str]:
             if good[model] > best:
                 layer.append(model)
                 best = good[model]
-        # Of a layer that is too long, the best.
-        chosen += sorted(layer, key=lambda model: -good[model])[: _CANDIDATES - len(chosen)]
+        chosen += layer[: _CANDIDATES - len(chosen)]  # of a layer that is too long, the cheapest
         left = [model for model in left if model not in layer]
     return sorted(chosen, key=lambda model: (cost[model], model))
 
