@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evaluation.evidence import Item
+    from executor.recording import Question
 
 #: Questions' worth of belief that a model is on one kind of task as good as on all of them.
 _PRIOR: Final = 10
@@ -27,6 +29,13 @@ class Fitted:
 
     planning: dict[str, Any]
     calibration: dict[str, Any]
+    #: Names of the questions that were looked at; no test may count them.
+    names: list[str]
+
+
+def name_of(question: Question) -> str:
+    """Return 12 hex digits by which a question is known again, in whatever recording it stands."""
+    return hashlib.sha256(question.prompt.encode()).hexdigest()[:12]
 
 
 def fit(folder: Path, items: Sequence[Item]) -> Fitted:
@@ -47,7 +56,9 @@ def fit(folder: Path, items: Sequence[Item]) -> Fitted:
         kind: Trials([([item for item in held if item.kind == kind], known) for held, known in crossed])
         for kind in kinds
     }
-    return Fitted(_planning(seen, trials, recorded), calibrated)
+    return Fitted(
+        _planning(seen, trials, recorded), calibrated, sorted({name_of(item.question) for item in seen})
+    )
 
 
 def _planning(seen: Sequence[Item], trials: Mapping[str, Trials], recorded: Mapping[str, Any]) -> dict[str, Any]:
