@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis.config import load, private_folder, run_dir
-from cli import ask, checking, gateway, keys, proofs, status, suite
+from cli import ask, calibration, checking, gateway, keys, proofs, status, suite
 from cli.process import ChildError
 from cli.settings import SuiteSettings
 from planner import catalog
@@ -139,6 +139,7 @@ def orchestrate(
 app.command(proofs.verify_proof, name="verify")
 app.command(proofs.audit)
 app.command(proofs.revoke_key)
+app.command(calibration.calibrate)
 
 
 @app.command(name="status")

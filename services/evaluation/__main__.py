@@ -8,7 +8,7 @@ import json
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from evaluation import evidence as recorded_evidence
 from evaluation import fitting
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
     from evaluation.evidence import Item
     from evaluation.replaying import Row
+
+
+#: What is wrong with what was given, and not with this program.
+PROBLEMS: Final = (
+    recording.RecordingError,
+    recorded.PricesError,
+    evidence.EvidenceError,
+    calibration.CalibrationError,
+    ReportError,
+)
 
 
 def read(folder: Path) -> list[Item]:
@@ -94,7 +104,7 @@ def main() -> None:
             fit(told.data)
         else:
             evaluate(told.data, told.out, told.document)
-    except (recording.RecordingError, recorded.PricesError, evidence.EvidenceError, calibration.CalibrationError, ReportError) as error:
+    except PROBLEMS as error:
         sys.exit(f"evaluation: {error}")
 
 

@@ -141,7 +141,9 @@ def _sets(item: Item) -> list[list[str]]:
     """Draw sets of models by the question's name, so that the same recording gets the same scale."""
     dice = Random(item.question.place)  # noqa: S311 - no secret
     models = sorted(item.replies)
-    return [dice.sample(models, min(len(models), dice.randint(1, _MOST_MODELS))) for _ in range(_SETS)] if models else []
+    return (
+        [dice.sample(models, min(len(models), dice.randint(1, _MOST_MODELS))) for _ in range(_SETS)] if models else []
+    )
 
 
 def _logistic(rows: Floats, labels: Floats) -> Scale:

@@ -34,7 +34,7 @@ class Classes:
 
     #: Classes.
     shares: Floats
-    #: Classes × models: chances of a right answer.
+    #: Classes by models: chances of a right answer.
     right: Floats
 
 
@@ -42,8 +42,8 @@ def fit(right: Floats, told: Floats, classes: int = CLASSES) -> Classes:
     """Fit classes.
 
     Args:
-        right: questions × models; 1 is right.
-        told: questions × models; 0 where a model wrote nothing.
+        right: questions by models; 1 is right.
+        told: questions by models; 0 where a model wrote nothing.
         classes: how many.
     """
     count = len(right)

@@ -85,7 +85,11 @@ def _item(question: Question, models: Mapping[str, Model]) -> Item:
         question=question,
         kind=seen.kind,
         exact=seen.task == "code" and seen.checkable,
-        replies={name: Reply(text, "stop", models[name], stage) for stage, (name, text) in enumerate(asked.items()) if text.strip()},
+        replies={
+            name: Reply(text, "stop", models[name], stage)
+            for stage, (name, text) in enumerate(asked.items())
+            if text.strip()
+        },
         right={name: grading.right(question, text) for name, text in asked.items()},
         costs={
             name: prompt * (models[name].input_price or 0) + recording.tokens(text) * (models[name].output_price or 0)

@@ -56,9 +56,7 @@ def fit(folder: Path, items: Sequence[Item]) -> Fitted:
         kind: Trials([([item for item in held if item.kind == kind], known) for held, known in crossed])
         for kind in kinds
     }
-    return Fitted(
-        _planning(seen, trials, recorded), calibrated, sorted({name_of(item.question) for item in seen})
-    )
+    return Fitted(_planning(seen, trials, recorded), calibrated, sorted({name_of(item.question) for item in seen}))
 
 
 def _planning(seen: Sequence[Item], trials: Mapping[str, Trials], recorded: Mapping[str, Any]) -> dict[str, Any]:

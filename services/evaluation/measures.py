@@ -20,11 +20,13 @@ _INTERVAL: Final = (2.5, 97.5)
 
 
 def auroc(chances: Floats, right: Floats) -> float | None:
-    """Return how often a right answer has the greater chance than a wrong one, ties counting half; None without both."""
+    """Return how often a right answer has the greater chance than a wrong one, ties half; None: there are not both."""
     wrong_chances, right_chances = np.sort(chances[right < 1]), chances[right > 0]
     if not len(wrong_chances) or not len(right_chances):
         return None
-    below = np.searchsorted(wrong_chances, right_chances, "left") + np.searchsorted(wrong_chances, right_chances, "right")
+    below = np.searchsorted(wrong_chances, right_chances, "left") + np.searchsorted(
+        wrong_chances, right_chances, "right"
+    )
     return float(below.mean() / 2 / len(wrong_chances))
 
 

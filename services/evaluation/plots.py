@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evaluation.replaying import Row
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402 - after the choice of what draws
+from matplotlib import pyplot as plt
 
 _COLOURS: Final = {"efficiency": "#2a9d8f", "balanced": "#264653", "depth": "#e76f51"}
 _GREY: Final = "#9aa0a6"
@@ -55,7 +55,13 @@ def _costs(path: Path, items: Sequence[Item], results: Mapping[str, Any]) -> Non
             low, high = cell["accuracy_ci"]
             errors = [[cell["accuracy"] - low], [high - cell["accuracy"]]]
             axis.errorbar(
-                cell["cost_vs_best_single"], cell["accuracy"], yerr=errors, fmt="o", capsize=3, color=_COLOURS[policy], label=policy
+                cell["cost_vs_best_single"],
+                cell["accuracy"],
+                yerr=errors,
+                fmt="o",
+                capsize=3,
+                color=_COLOURS[policy],
+                label=policy,
             )
         axis.set_xscale("log")
         axis.set_title(f"{task}, {len(tested)} questions", fontsize=10)

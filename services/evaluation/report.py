@@ -22,7 +22,17 @@ class ReportError(ValueError):
 def tables(results: Mapping[str, Any]) -> str:
     """Return what an evaluation came to."""
     return "\n".join(
-        (*_summary(results), "", *_unforced(results), "", *_baselines(results), "", *_confidence(results), "", *_forced(results))
+        (
+            *_summary(results),
+            "",
+            *_unforced(results),
+            "",
+            *_baselines(results),
+            "",
+            *_confidence(results),
+            "",
+            *_forced(results),
+        )
     )
 
 
@@ -52,12 +62,16 @@ def _summary(results: Mapping[str, Any]) -> Iterator[str]:
     fitted = results["fitted"]
     yield (
         f"Tested: {results['pooled']['balanced'][AUTO]['n']} questions, none of which was fitted or calibrated to; "
-        f"recording `{results['recording'][:12]}`, evidence `{fitted['evidence']}`, calibration `{fitted['calibration']}`."
+        f"recording `{results['recording'][:12]}`, evidence `{fitted['evidence']}`, "
+        f"calibration `{fitted['calibration']}`."
     )
 
 
 def _unforced(results: Mapping[str, Any]) -> Iterator[str]:
-    yield "| questions | policy | accuracy % | 95 % interval | against the best single model, points | cost of it % | calls | escalated % |"
+    yield (
+        "| questions | policy | accuracy % | 95 % interval | against the best single model, points | cost of it % "
+        "| calls | escalated % |"
+    )
     yield "|---|---|---|---|---|---|---|---|"
     for task, policies in _cells(results):
         for policy in POLICIES:
@@ -66,8 +80,9 @@ def _unforced(results: Mapping[str, Any]) -> Iterator[str]:
             gain = cell["accuracy"] - results["baselines"][task]["best_single"]["accuracy"]
             worst, most = (f"{100 * end:+.1f}" for end in cell["gain_ci"])
             yield (
-                f"| {task} | `{policy}` | {_percent(cell['accuracy'])} | {low} to {high} | {100 * gain:+.1f} ({worst} to {most})"
-                f" | {_percent(cell['cost_vs_best_single'])} | {cell['calls']:.2f} | {_percent(cell['escalated'])} |"
+                f"| {task} | `{policy}` | {_percent(cell['accuracy'])} | {low} to {high} "
+                f"| {100 * gain:+.1f} ({worst} to {most}) | {_percent(cell['cost_vs_best_single'])} "
+                f"| {cell['calls']:.2f} | {_percent(cell['escalated'])} |"
             )
 
 
@@ -96,7 +111,11 @@ def _confidence(results: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _forced(results: Mapping[str, Any]) -> Iterator[str]:
-    yield "| strategy, forced | could be replayed | " + " | ".join(f"`{policy}`: accuracy %, cost %" for policy in POLICIES) + " |"
+    yield (
+        "| strategy, forced | could be replayed | "
+        + " | ".join(f"`{policy}`: accuracy %, cost %" for policy in POLICIES)
+        + " |"
+    )
     yield "|---|---|---|---|---|"
     for shape in SHAPES[1:]:
         cells = [results["pooled"][policy][shape] for policy in POLICIES]

@@ -40,7 +40,9 @@ def results(items: Sequence[Item], rows: Sequence[Row], told: dict[str, Any]) ->
         **told,
         "tasks": {task: cells[task] for task in tasks},
         "pooled": cells[POOLED],
-        "confidence": {task: confidence([row for row in free if task in {POOLED, row.task}]) for task in (*tasks, POOLED)},
+        "confidence": {
+            task: confidence([row for row in free if task in {POOLED, row.task}]) for task in (*tasks, POOLED)
+        },
         "confidence_by_policy": {
             policy: {
                 task: confidence([row for row in free if row.policy == policy and task in {POOLED, row.task}])
@@ -124,7 +126,9 @@ def _baselines(items: Sequence[Item]) -> dict[str, dict[str, Any]]:
         ),
         "vote_all": _baseline("all, one vote each", _mean(items, _by_vote), everybody),
         "oracle": _baseline(
-            "the cheapest that is right", _mean(items, lambda item: any(item.right.values())), _mean(items, _oracle_cost)
+            "the cheapest that is right",
+            _mean(items, lambda item: any(item.right.values())),
+            _mean(items, _oracle_cost),
         ),
     }
 
@@ -156,6 +160,6 @@ def evaluated(rows: Sequence[Row]) -> dict[str, str]:
     return {
         strategy: "as it is"
         if not missed[strategy]
-        else f"{1 - missed[strategy] / runs[strategy]:.0%} of its runs as it is; the others asked for what was not recorded"
+        else f"{1 - missed[strategy] / runs[strategy]:.0%} of its runs as it is, others without what was not recorded"
         for strategy in sorted(runs)
     }

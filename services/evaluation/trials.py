@@ -26,9 +26,7 @@ _FOLDS: Final = 5
 _SPREAD: Final = 1_000_003
 
 
-def folds(
-    items: Sequence[Item], scale: Scale, biases: Mapping[str, float]
-) -> Iterator[tuple[list[Item], Calibration]]:
+def folds(items: Sequence[Item], scale: Scale, biases: Mapping[str, float]) -> Iterator[tuple[list[Item], Calibration]]:
     """Yield part after part of the items, with a calibration whose kinds were fitted to the other parts."""
     places = [int(item.question.place * _SPREAD) % _FOLDS for item in items]
     for fold in range(_FOLDS):

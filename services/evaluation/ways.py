@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from evaluation.trials import Outcome, Trials
 
-#: Policy → what it may spend on all questions, and the accuracy that it gives up to save as much as the best model costs.
+#: Policy → what it may spend on all questions, and the accuracy that it gives up to save what the best model costs.
 _SPENDS: Final = {"efficiency": (0.34, 0.05), "balanced": (0.65, 0.06), "depth": (3.0, 0.005)}
 #: Only depth spends more on a kind of task than its best model alone, but for a cheap second opinion.
 _MOST: Final = {"efficiency": 1.04, "balanced": 1.04, "depth": 99.0}
@@ -85,7 +85,7 @@ def _smoothed(neighbours: Sequence[Tried], bar: float) -> Tried:
 
 
 def _candidates(trials: Trials) -> list[str]:
-    """Return the models worth combining, the cheapest first: who is best for its price, then who is when those are gone."""
+    """Return the models worth combining, the cheapest first: the best for their price, then those but for them."""
     models = sorted({model for item in trials.items for model in item.right})
     cost = {model: float(trials.costs(model).mean()) for model in models}
     good = {model: float(np.mean([item.right.get(model, False) for item in trials.items])) for model in models}
@@ -174,7 +174,7 @@ def _without(best: Tried, ways: Sequence[Tried], weight: float) -> list[Tried]:
 
 
 def vote(trials: Trials, unit: float) -> Tried:
-    """Return the models whose weighted vote errs least: the best one, then whoever adds most, while it adds anything."""
+    """Return the models whose weighted vote errs least: the best one, then whoever adds most, while that is enough."""
     models = sorted({model for item in trials.items for model in item.right})
     chosen: list[str] = []
     reached = 0.0

@@ -53,8 +53,8 @@ LEXICAL: Final = Measure(wording.similarity, 0.41)
 class Clusters:
     """Replies by what they say."""
 
-    #: Heaviest first, or where there are chances the likeliest first. In a group the best first: by model quality, then the one that is most like the others, then the
-    #: earliest.
+    #: Heaviest first, or where there are chances the likeliest first. In a group the best first: by model quality, then
+    #: the one that is most like the others, then the earliest.
     groups: tuple[tuple[Reply, ...], ...]
     #: The largest group's share of all quality weight, 0..1; None with fewer than two replies.
     share: float | None

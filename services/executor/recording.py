@@ -72,9 +72,9 @@ def digest(folder: Path) -> str:
 def _file(path: Path) -> Iterator[Question]:
     number = 0
     try:
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-        with opened as lines:
-            for number, line in enumerate(lines, 1):
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+            for line in lines:
+                number += 1
                 if line.strip():
                     yield _question(json.loads(line))
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:

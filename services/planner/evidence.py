@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
 VERSION: Final = 1
@@ -48,7 +47,7 @@ class Evidence:
         """Return how often a model was right, 0..1; None when it was not recorded."""
         return self._right.get(kind, {}).get(model)
 
-    def way(self, kind: str, strategy: str, policy: str, usable: AbstractSet[str]) -> Way | None:
+    def way(self, kind: str, strategy: str, policy: str, usable: frozenset[str]) -> Way | None:
         """Return the best recorded way with models that are all usable; None when there is none."""
         ways = self._ways.get(kind, {}).get(strategy, {}).get(policy, ())
         return next((way for way in ways if usable.issuperset(way.models)), None)

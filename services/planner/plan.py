@@ -109,7 +109,7 @@ def make_plan(request: Request, catalog: Catalog) -> Plan:
     able = catalog.informed(able, seen.task, seen.kind)
     prompt = Prompt(seen.task, seen.trivial, tokens, request.max_tokens)
     pool = Pool(able, request.unhealthy, prompt, appraise(able, prompt, policy.cost_weight), request.max_cost)
-    way = catalog.evidence.way(seen.kind, strategy, request.policy, {model.id for model in pool.healthy})
+    way = catalog.evidence.way(seen.kind, strategy, request.policy, frozenset(model.id for model in pool.healthy))
     wishes = Wishes(request.k or policy.k, policy.k, request.judge_model, way, request.k is not None)
     cast = CASTINGS[strategy](pool, wishes)
     return Plan(

@@ -38,7 +38,8 @@ TERMS: Final = {
         radius, diameter, hypotenuse, isosceles, equilateral, quadrilateral, trapezoid, rhombus, pentagon, hexagon,
         octagon, tangent, chord, bisector, midpoint, sequence, geometric, arithmetic, coordinate, coordinates, matrix,
         determinant, logarithm, asymptote, asymptotes, permutations, combinations, factorial, triangle, triangles,
-        circle, sphere, cone, cylinder, cube, tetrahedron, polygon, function, equation, equations, congruent, similar""",
+        circle, sphere, cone, cylinder, cube, tetrahedron, polygon, function, equation, equations, congruent,
+        similar""",
     "compute": """
         calculate, compute, berechne, berechnen, calcule, calculer, résous, calcula, calcular, resuelve,
         calcola, risolvi, resolva, вычисли, вычислите, посчитай, реши, احسب, حل المعادلة, हल करो, हल करें, गणना""",
