@@ -38,7 +38,8 @@ TERMS: Final = {
         radius, diameter, hypotenuse, isosceles, equilateral, quadrilateral, trapezoid, rhombus, pentagon, hexagon,
         octagon, tangent, chord, bisector, midpoint, sequence, geometric, arithmetic, coordinate, coordinates, matrix,
         determinant, logarithm, asymptote, asymptotes, permutations, combinations, factorial, triangle, triangles,
-        circle, sphere, cone, cylinder, cube, tetrahedron, polygon, function, equation, equations, congruent,
+        circle, sphere, cone, cylinder, cube, tetrahedron, polygon, function, equation, equations, congruent, rectangle,
+        rectangles, angle, angles, surface, consecutive, distinct, factor, factors, perimeter, positive, histogram, median,
         similar""",
     "compute": """
         calculate, compute, berechne, berechnen, calcule, calculer, résous, calcula, calcular, resuelve,
