@@ -39,8 +39,8 @@ TERMS: Final = {
         octagon, tangent, chord, bisector, midpoint, sequence, geometric, arithmetic, coordinate, coordinates, matrix,
         determinant, logarithm, asymptote, asymptotes, permutations, combinations, factorial, triangle, triangles,
         circle, sphere, cone, cylinder, cube, tetrahedron, polygon, function, equation, equations, congruent, rectangle,
-        rectangles, angle, angles, surface, consecutive, distinct, factor, factors, perimeter, positive, histogram, median,
-        similar""",
+        rectangles, angle, angles, surface, consecutive, distinct, factor, factors, perimeter, positive, histogram,
+        median, similar""",
     "compute": """
         calculate, compute, berechne, berechnen, calcule, calculer, résous, calcula, calcular, resuelve,
         calcola, risolvi, resolva, вычисли, вычислите, посчитай, реши, احسب, حل المعادلة, हल करो, हल करें, गणना""",
