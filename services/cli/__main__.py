@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis.config import load, private_folder, run_dir
-from cli import ask, checking, disclosing, gateway, keys, proofs, signing, status, suite, tracing
+from cli import ask, calibration, checking, disclosing, gateway, keys, proofs, signing, status, suite, tracing
 from cli.process import ChildError
 from cli.settings import SuiteSettings
 from planner import catalog
@@ -152,6 +152,7 @@ app.command(proofs.audit)
 app.command(proofs.revoke_key)
 app.command(disclosing.disclose)
 app.command(signing.app)
+app.command(calibration.calibrate)
 
 
 @app.command(name="status")
