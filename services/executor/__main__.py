@@ -12,6 +12,7 @@ from importlib.metadata import version
 from chassis import client, identity, telemetry
 from chassis.config import load, private_folder
 from chassis.server import Server, StartError, run
+from executor.admission import Admission
 from executor.breaker import Breakers
 from executor.edges import Edges
 from executor.fleet import Fleet
@@ -35,7 +36,7 @@ async def _main(settings: ExecutorSettings) -> None:
     keys = identity.Keys(settings.keys_file or state / "keys.json", pepper)
     tracing = telemetry.configure("executor", version("openprysm"))
     address = settings.executor_listen or settings.socket("executor")
-    server = Server("executor", address, settings, tracing, keys, PROTECTED)
+    server = Server("executor", address, settings, tracing, keys, PROTECTED, settings.executor_queue)
     breakers = Breakers(time.monotonic)
     async with AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(Fleet(settings, breakers))
@@ -57,7 +58,7 @@ async def _main(settings: ExecutorSettings) -> None:
             Once(SlotsPeer(proof, secrets.token_bytes), time.monotonic, secrets.token_bytes)
         )
         timeout_s = settings.request_timeout_s
-        servicer = OrchestrationServicer(orchestrator, once, edges, timeout_s)
+        servicer = OrchestrationServicer(orchestrator, once, edges, timeout_s, Admission(settings.executor_in_flight))
         orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(servicer, server.grpc)
         orchestration_pb2_grpc.add_OrchestrationStreamServiceServicer_to_server(servicer, server.grpc)
         executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, timeout_s), server.grpc)

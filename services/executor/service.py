@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import grpc
 
+    from executor.admission import Admission
     from executor.edges import Edges, Observer
     from executor.idempotency import Once
     from executor.orchestrate import Request
@@ -78,8 +79,11 @@ class OrchestrationServicer(
 ):
     """The public face: one orchestration, as one answer or as a stream. The method decides, not the field `stream`."""
 
-    def __init__(self, orchestrator: Orchestrator, once: Once, edges: Edges, request_timeout_s: float) -> None:
+    def __init__(
+        self, orchestrator: Orchestrator, once: Once, edges: Edges, request_timeout_s: float, admission: Admission
+    ) -> None:
         super().__init__(edges, request_timeout_s)
+        self._admission = admission
         self._orchestrator = orchestrator
         self._once = once
 
@@ -115,14 +119,14 @@ class OrchestrationServicer(
         self, asked: _Checked, deadline: float, observer: Observer | None
     ) -> orchestration_pb2.OrchestrateResponse | bytes:
         """Run a checked request, whoever watches; with an idempotency key once, and then the same bytes each time."""
-        if asked.key is None:
-            return await self._orchestrate(asked.request, deadline, observer)
 
         async def run(until: float) -> bytes:
             response = await self._orchestrate(asked.request, until, observer)
             return response.SerializeToString(deterministic=True)
 
-        with typed_failures():
+        with typed_failures(), self._admission.one():
+            if asked.key is None:
+                return await self._orchestrate(asked.request, deadline, observer)
             # Bytes, which the chassis sends as they are: another version of us might encode them differently.
             return await self._once.answer(current_client.get().key, asked.key, asked.body, deadline, run)
 

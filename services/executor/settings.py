@@ -89,6 +89,9 @@ class ExecutorSettings(Settings):
     key_pepper_file: Path | None = None
     #: Seconds that a request may take when its caller sets no deadline.
     request_timeout_s: float = Field(120.0, gt=0)
+    #: Requests that may wait to be begun; and that may run, most of them waiting for models.
+    executor_queue: int = Field(128, gt=0)
+    executor_in_flight: int = Field(10_000, gt=0)
 
     openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY")
     anthropic_api_key: Key | None = Field(None, validation_alias="ANTHROPIC_API_KEY")

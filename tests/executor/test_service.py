@@ -13,6 +13,7 @@ import pytest
 from chassis.errors import from_rpc
 from chassis.identity import Keys, create_key
 from chassis.interceptors import RpcInterceptor
+from executor.admission import Admission
 from executor.idempotency import Once
 from executor.orchestrate import Chance, Offer, Orchestrator
 from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
@@ -70,8 +71,9 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
         PlannerPeer(nobody), ProofPeer(nobody, "0"), lambda: offer, edges, Chance(bytes, time.time)
     )
     executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, 60.0), server)
+    once = Once(SlotsPeer(nobody, bytes), time.monotonic, bytes)
     orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(
-        OrchestrationServicer(orchestrator, Once(SlotsPeer(nobody, bytes), time.monotonic, bytes), edges, 60.0), server
+        OrchestrationServicer(orchestrator, once, edges, 60.0, Admission(100)), server
     )
     server.add_insecure_port(f"unix:{tmp_path}/executor.sock")
     await server.start()
