@@ -180,7 +180,7 @@ async def overload() -> AsyncIterator[Figures]:
         data = a_rig.ask(strategy="single")
         peak = await _peak(a_rig, data)
         began = time.perf_counter()
-        done = await load.opened(a_rig.url, data, 5 * peak, 8.0, connections=1_000)
+        done = await load.opened(a_rig.url, data, 5 * peak, 8.0, connections=64)
         seconds = time.perf_counter() - began
         served = _served(done.replies)
         refused = [reply for reply in done.replies if reply.status == 503]

@@ -21,11 +21,11 @@ TOO_MUCH = "the service has too much to do right now; retry"
 FULL = ServiceError(CODE.RESOURCE_EXHAUSTED, "overloaded", TOO_MUCH, 1)
 #: What gRPC itself says when its queue is full.
 CORE = ServiceError(CODE.CANCELLED, "", "")
-MANY = 200
+MANY = 400
 
 
 async def ask_many(stack: Stack, **headers: str) -> list[Reply]:
-    """Ask two hundred times, twenty at a time."""
+    """Ask four hundred times, twenty at a time."""
     replies: list[Reply] = []
     while len(replies) < MANY:
         replies += await asyncio.gather(*(stack.orchestrate(**headers) for _ in range(20)))
@@ -60,6 +60,15 @@ async def test_once_the_executor_takes_requests_again_so_does_the_gateway(start:
             return {reply.status for reply in await ask_many(stack)} == {200}
 
         await stack.until(served)
+
+
+async def test_a_few_refusals_among_few_requests_refuse_nobody_else(start: Start) -> None:
+    async with start() as stack:
+        stack.executor.raises(FULL)
+        for _ in range(5):
+            await stack.orchestrate()
+        stack.executor.reset()
+        assert {(await stack.orchestrate()).status for _ in range(5)} == {200}
 
 
 async def test_what_has_nothing_to_do_with_orchestrations_is_answered_meanwhile(start: Start) -> None:
