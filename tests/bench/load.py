@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
 async def connect(url: str) -> Connection:
     """Open a connection."""
     parts = urlsplit(url)
-    _, protocol = await asyncio.get_running_loop().create_connection(Connection, parts.hostname, parts.port)
+    _, protocol = await asyncio.get_running_loop().create_connection(Connection, parts.hostname or "", parts.port or 80)
     return protocol
 
 

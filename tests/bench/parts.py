@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Figures = dict[str, Any]
 
 CONNECTIONS: Final = (1, 16, 64)
-SHAPES: Final = {
+SHAPES: Final[dict[str, dict[str, Any]]] = {
     "single": {"strategy": "single"},
     "ensemble_moa k=3": {"strategy": "ensemble_moa", "k": 3},
     "cascade": {"strategy": "cascade"},

@@ -15,7 +15,12 @@ from bench.rig import SERVICES, Rig, rig
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_MIX: Final = ({"strategy": "single"}, {"strategy": "ensemble_moa", "k": 3}, {"strategy": "cascade"}, {})
+_MIX: Final[tuple[dict[str, Any], ...]] = (
+    {"strategy": "single"},
+    {"strategy": "ensemble_moa", "k": 3},
+    {"strategy": "cascade"},
+    {},
+)
 #: Requests a second of each of the mix.
 _RATE: Final = 15.0
 _LOOK_S: Final = 10.0
