@@ -6,9 +6,8 @@ A request costs it 12 microseconds. aiohttp's client costs thirty times that, wh
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 _TOGETHER: Final = 100
-_NICE: Final = -10
 
 
 @dataclass(frozen=True)
@@ -113,17 +111,6 @@ async def connected(url: str, count: int) -> AsyncIterator[list[Connection]]:
             link.close()
 
 
-@asynccontextmanager
-async def _ahead() -> AsyncIterator[None]:
-    """Let this thread run before others where that is allowed: it stands for clients on other machines."""
-    with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
-    try:
-        yield
-    finally:
-        os.setpriority(os.PRIO_PROCESS, 0, 0)
-
-
 async def closed(url: str, data: bytes, connections: int, seconds: float) -> list[Reply]:
     """Ask on each connection, again and again, each time as soon as the last reply is there.
 
@@ -131,7 +118,7 @@ async def closed(url: str, data: bytes, connections: int, seconds: float) -> lis
         ConnectionError: a connection broke, or was closed.
     """
     replies: list[Reply] = []
-    async with connected(url, connections) as links, _ahead():
+    async with connected(url, connections) as links:
         until = time.perf_counter() + seconds
 
         async def caller(link: Connection) -> None:
@@ -167,7 +154,7 @@ async def opened(url: str, data: bytes, rate: float, seconds: float, connections
     """
     done = Open()
     running: set[asyncio.Task[None]] = set()
-    async with connected(url, connections) as idle, _ahead():
+    async with connected(url, connections) as idle:
 
         async def one(due: float) -> None:
             link = idle.pop() if idle else await connect(url)
