@@ -17,7 +17,7 @@ OUT ?= docs/evaluation
 
 # The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …
 
-.PHONY: help run serve trace test bench bench-proof drill-proof drill-ids fit eval check fmt lint types imports proto proto-check proto-lint proto-release prices manifests lock clean
+.PHONY: help run serve trace test bench soak bench-proof drill-proof drill-ids fit eval check fmt lint types imports proto proto-check proto-lint proto-release prices manifests lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,14 +34,14 @@ trace: $(VENV)/run.stamp ## start the suite, ask PROMPT, print the request's tra
 test: $(VENV)/dev.stamp ## all tests: real Envoy, real models, real databases
 	@$(BIN)/pytest $(ARGS)
 
-bench: $(VENV)/dev.stamp ## what the suite adds to its upstream, its memory, and what planning and comparing take
-	@$(BIN)/python tests/bench/planning_time.py
-	@$(BIN)/python tests/bench/comparing_time.py
-	@PYTHONPATH=tests $(BIN)/python tests/bench/added_latency.py
-	@PYTHONPATH=tests $(BIN)/python tests/bench/critical_path.py
+bench: $(VENV)/dev.stamp ## what the suite adds, takes and bears; ARGS="overload latency" for some parts, PEER=http://… for others
+	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
+
+soak: $(VENV)/dev.stamp ## a steady mix for ten minutes, or SOAK_S seconds: what grows
+	@PYTHONPATH=tests $(BIN)/python -m bench soak
 
 bench-proof: $(VENV)/dev.stamp ## signed, logged, committed proofs a second, and look-ups
-	@$(BIN)/python tests/bench/proofs.py
+	@PYTHONPATH=tests $(BIN)/python -m bench proofs
 
 drill-proof: $(VENV)/dev.stamp ## kill the proof service a hundred times under load, and three replicas with their database: nothing is lost, nothing forks
 	@DRILL_KILLS=100 $(BIN)/pytest -q -s tests/proof/test_log_crashes.py tests/proof/test_replicas.py -k any_moment

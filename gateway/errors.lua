@@ -12,8 +12,9 @@ local STATUS = {
 }
 -- gRPC code of a failure that is not the suite's own → error, message. Its text may be an exception's: never shown.
 local FOREIGN = {
+  ["1"] = {"overloaded", "the service has too much to do right now; retry"}, -- its queue is full, or it stops
   ["4"] = {"deadline_exceeded", "the request's deadline passed"},
-  ["8"] = {"overloaded", "the service has too much to do right now; retry"}, -- gRPC's own limit of pending calls
+  ["8"] = {"overloaded", "the service has too much to do right now; retry"},
   ["12"] = {"not_found", "no such route"},
   ["14"] = {"overloaded", "the service is not reachable right now; retry"},
 }

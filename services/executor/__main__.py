@@ -13,6 +13,7 @@ from chassis import client, identity, telemetry
 from chassis.config import load, private_folder
 from chassis.server import Server, StartError, run
 from executor import calibration
+from executor.admission import Admission
 from executor.breaker import Breakers
 from executor.edges import Edges
 from executor.fleet import Fleet
@@ -44,7 +45,7 @@ async def _main(settings: ExecutorSettings) -> None:
         raise StartError(f"the outbox can't be used: {error}") from error
     tracing = telemetry.configure("executor", version("openprysm"))
     address = settings.executor_listen or settings.socket("executor")
-    server = Server("executor", address, settings, tracing, keys, PROTECTED)
+    server = Server("executor", address, settings, tracing, keys, PROTECTED, queue=settings.executor_queue)
     breakers = Breakers(time.monotonic)
     watch_breakers(server.meter, breakers)
     watch_outbox(server.meter, outbox.backlog)
@@ -71,7 +72,8 @@ async def _main(settings: ExecutorSettings) -> None:
             Once(SlotsPeer(proof, secrets.token_bytes), time.monotonic, secrets.token_bytes)
         )
         timeout_s = settings.request_timeout_s
-        servicer = OrchestrationServicer(orchestrator, once, edges, timeout_s, server.meter)
+        admission = Admission(settings.executor_in_flight)
+        servicer = OrchestrationServicer(orchestrator, once, edges, timeout_s, admission, server.meter)
         orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(servicer, server.grpc)
         orchestration_pb2_grpc.add_OrchestrationStreamServiceServicer_to_server(servicer, server.grpc)
         internal = ExecutorServicer(edges, timeout_s, server.meter)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import grpc
 
     from chassis.metrics.meter import Recorder
+    from executor.admission import Admission
     from executor.edges import Edges
     from executor.idempotency import Once
     from executor.orchestrate import Request
@@ -93,9 +94,11 @@ class OrchestrationServicer(
         once: Once,
         edges: Edges,
         request_timeout_s: float,
+        admission: Admission,
         meter: Recorder | None = None,
     ) -> None:
         super().__init__(edges, request_timeout_s, meter)
+        self._admission = admission
         self._orchestrator = orchestrator
         self._once = once
 
@@ -135,14 +138,14 @@ class OrchestrationServicer(
         self, asked: _Checked, deadline: float, watch: Watch
     ) -> orchestration_pb2.OrchestrateResponse | bytes:
         """Run a checked request, whoever watches; with an idempotency key once, and then the same bytes each time."""
-        if asked.key is None:
-            return await self._orchestrate(asked.request, deadline, watch)
 
         async def run(until: float) -> bytes:
             response = await self._orchestrate(asked.request, until, watch)
             return response.SerializeToString(deterministic=True)
 
-        with typed_failures():
+        with typed_failures(), self._admission.one():
+            if asked.key is None:
+                return await self._orchestrate(asked.request, deadline, watch)
             # Bytes, which the chassis sends as they are: another version of us might encode them differently.
             return await self._once.answer(current_client.get().key, asked.key, asked.body, deadline, run)
 

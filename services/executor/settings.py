@@ -109,6 +109,9 @@ class ExecutorSettings(Settings):
     outbox_bytes: int = Field(64 << 20, ge=0)
     #: Seconds that a request may take when its caller sets no deadline.
     request_timeout_s: float = Field(120.0, gt=0)
+    #: Requests that may wait to be begun; and that may run, most of them waiting for models.
+    executor_queue: int = Field(1024, gt=0)
+    executor_in_flight: int = Field(10_000, gt=0)
 
     #: OpenTelemetry's own switch: whether spans hold what was asked and answered.
     trace_content: Annotated[bool, BeforeValidator(_read_content)] = Field(

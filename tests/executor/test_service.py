@@ -15,6 +15,7 @@ from chassis.identity import Keys, create_key
 from chassis.interceptors import RpcInterceptor
 from chassis.metrics import table
 from chassis.metrics.meter import Meter
+from executor.admission import Admission
 from executor.idempotency import Once
 from executor.orchestrate import Chance, Offer, Orchestrator
 from executor.outbox import Outbox
@@ -77,8 +78,9 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
     orchestrator = Orchestrator(PlannerPeer(nobody), notary, lambda: offer, edges, Chance(bytes, time.time))
     meter = Meter()
     executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, 60.0, meter), server)
+    once = Once(SlotsPeer(nobody, bytes), time.monotonic, bytes)
     orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(
-        OrchestrationServicer(orchestrator, Once(SlotsPeer(nobody, bytes), time.monotonic, bytes), edges, 60.0), server
+        OrchestrationServicer(orchestrator, once, edges, 60.0, Admission(100)), server
     )
     server.add_insecure_port(f"unix:{tmp_path}/executor.sock")
     await server.start()

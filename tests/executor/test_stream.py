@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from chassis.errors import ServiceError, from_rpc
 from chassis.interceptors import RpcInterceptor
+from executor.admission import Admission
 from executor.idempotency import Once
 from executor.orchestrate import Chance, Offer
 from executor.peers import SlotsPeer
@@ -53,7 +54,7 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
     server = grpc.aio.server(interceptors=[RpcInterceptor(world.spans)])
     nobody = grpc.aio.insecure_channel(f"unix:{tmp_path}/nobody.sock")
     once = Once(SlotsPeer(nobody, bytes), time.monotonic, bytes)
-    servicer = OrchestrationServicer(orchestrator, once, edges, 60.0)
+    servicer = OrchestrationServicer(orchestrator, once, edges, 60.0, Admission(100))
     orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(servicer, server)
     orchestration_pb2_grpc.add_OrchestrationStreamServiceServicer_to_server(servicer, server)
     server.add_insecure_port(f"unix:{tmp_path}/executor.sock")

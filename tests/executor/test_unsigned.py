@@ -17,6 +17,7 @@ from chassis.config import Settings
 from chassis.errors import ServiceError, from_rpc
 from chassis.identity import Keys, create_key
 from chassis.interceptors import RpcInterceptor
+from executor.admission import Admission
 from executor.idempotency import Once
 from executor.orchestrate import Chance, Offer, Orchestrator
 from executor.outbox import Outbox
@@ -151,7 +152,7 @@ async def front(lab: Lab, tmp_path: Path) -> AsyncIterator[Front]:
         Once(SlotsPeer(to_proofs, chance.token_bytes), time.monotonic, chance.token_bytes) as once,
     ):
         orchestrator = Orchestrator(Planning(lab.plan()), notary, lambda: Offer((), ("a",), ()), edges, chance)
-        servicer = OrchestrationServicer(orchestrator, once, edges, 60.0)
+        servicer = OrchestrationServicer(orchestrator, once, edges, 60.0, Admission(100))
         orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(servicer, server)
         orchestration_pb2_grpc.add_OrchestrationStreamServiceServicer_to_server(servicer, server)
         server.add_insecure_port(f"unix:{tmp_path}/executor.sock")

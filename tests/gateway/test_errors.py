@@ -103,7 +103,7 @@ def _status(domain: str, reason: str) -> status_pb2.Status:
     [
         (CODE.INVALID_ARGUMENT, b"", 502, "orchestration_error"),
         (CODE.UNKNOWN, b"", 502, "orchestration_error"),
-        (CODE.CANCELLED, b"", 502, "orchestration_error"),
+        (CODE.CANCELLED, b"", 503, "overloaded"),
         (CODE.UNAUTHENTICATED, b"", 502, "orchestration_error"),
         (CODE.RESOURCE_EXHAUSTED, b"", 503, "overloaded"),
         (CODE.UNAVAILABLE, b"", 503, "overloaded"),

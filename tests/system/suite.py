@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,22 @@ def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+def free_row(length: int) -> int:
+    """Return the first of several ports in a row that nobody listens on.
+
+    Below those that the kernel hands out, so that nobody is given one of them meanwhile.
+    """
+    for first in random.sample(range(10_000, 30_000, length), 1_000):
+        with ExitStack() as held:
+            try:
+                for port in range(first, first + length):
+                    held.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no ports are free")
 
 
 @dataclass

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chassis.metrics import prometheus, table
 from cli.collector import Collector
-from system.suite import OPENPRYSM, free_port, serving
+from system.suite import OPENPRYSM, free_row, serving
 from system.upstream import Upstream, fails, says
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def traffic(suite: Suite, upstream: Upstream) -> None:
 
 @pytest.fixture(scope="module")
 def told() -> Iterator[Told]:
-    port = free_port()
+    port = free_row(len(SERVICES))
     listen = {"OPENPRYSM_METRICS_LISTEN": f"127.0.0.1:{port}"}
     with (
         Upstream() as upstream,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import grpc
 
 from chassis import errors
+from executor.admission import OverloadedError
 from executor.idempotency import ConflictError, InProgressError
 from executor.orchestrate import DeadlineError, NoProviderError, UnknownStrategyError
 from executor.recovery import UnsignedError
@@ -18,9 +19,12 @@ from executor.transcript import TranscriptError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: Seconds after which room is likely.
+_RETRY_S: Final = 1.0
+
 
 @contextmanager
-def typed_failures() -> Iterator[None]:
+def typed_failures() -> Iterator[None]:  # noqa: C901 - a table, a clause for each failure
     """Turn what the domain raises into what the contract names."""
     code = grpc.StatusCode
     try:
@@ -28,6 +32,10 @@ def typed_failures() -> Iterator[None]:
     except NoProviderError as error:
         raise errors.ServiceError(
             code.UNAVAILABLE, "no_provider_available", "no provider is configured on the server"
+        ) from error
+    except OverloadedError as error:
+        raise errors.ServiceError(
+            code.RESOURCE_EXHAUSTED, "overloaded", "the service has too much to do right now; retry", _RETRY_S
         ) from error
     except DeadlineError as error:
         raise errors.ServiceError(
