@@ -49,7 +49,8 @@ def test_the_command_writes_every_overlay_and_fails_when_one_is_wrong(
 def test_the_gateway_gets_its_own_files_and_no_copy_of_them(overlay: Overlay) -> None:
     (files,) = overlay.of("ConfigMap")
     gateway = manifests.ROOT / "gateway"
-    assert files["data"] == {name: (gateway / name).read_text() for name in ("envoy.yaml", "errors.lua")}
+    names = ("authority.yaml", "certificate.yaml", "envoy.yaml", "errors.lua")
+    assert files["data"] == {name: (gateway / name).read_text() for name in names}
     assert overlay.pods["gateway"].mounts["/etc/openprysm/gateway"]["configMap"]["name"] == files["metadata"]["name"]
     # A new hash in the name, and so new pods, whenever a file changes.
     assert files["metadata"]["name"].startswith("gateway-")
