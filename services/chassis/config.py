@@ -114,6 +114,18 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+def is_private(path: Path) -> bool:
+    """Tell whether a secret file is for its owner's eyes: mode 0600, or 0640 when it is someone else's who let us in.
+
+    The rule is PostgreSQL's for its key file: so does a kubelet hand out Secrets, root's and readable to one group.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    status = path.stat()
+    return not status.st_mode & (0o077 if status.st_uid == os.getuid() else 0o037)
+
+
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 

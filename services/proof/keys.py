@@ -13,6 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from chassis.config import is_private
 from proof import note
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _load_private(path: Path) -> PrivateKeyTypes:
         KeyFileError: it is missing, readable by others, or holds no unencrypted key.
     """
     try:
-        if path.stat().st_mode & 0o077:
+        if not is_private(path):
             raise KeyFileError(f"{path} must have mode 0600")
         return serialization.load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:

@@ -20,7 +20,7 @@ import grpc
 from chassis import identity
 from cli.status import health
 from deploy.image import command, pins
-from system.suite import free_port
+from system.suite import OPENPRYSM, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,15 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 """
 
 
+def _hand_out(file: Path) -> None:
+    """Leave a file as a kubelet does: someone else's, and readable to the pod's group. Only root can give it away."""
+    if os.getuid() == 0:
+        os.chown(file, 10002, os.getgid())
+        file.chmod(0o440)
+    else:
+        file.chmod(0o400)
+
+
 class Kubelet:
     """Runs all pods of an overlay from entering to leaving its context. `extra` is set besides, by pod."""
 
@@ -50,10 +59,11 @@ class Kubelet:
         self._overlay = overlay
         self._extra = extra
         self._folder = Path(tempfile.mkdtemp(prefix="pods"))
-        self._ports = {pod.port: free_port() for pod in overlay.pods.values()}
+        #: By pod and the port that it has in the manifest.
+        self._ports = {(name, port): free_port() for name, pod in overlay.pods.items() for port in pod.listens.values()}
         self._owners = packages_distributions()
         self.running: dict[str, subprocess.Popen[bytes]] = {}
-        self.url = f"http://127.0.0.1:{self._ports[overlay.pods['gateway'].port]}"
+        self.url = f"http://127.0.0.1:{self._ports['gateway', overlay.pods['gateway'].port]}"
         made = self._folder / "made"
         made.mkdir()
         pepper = identity.load_pepper(made / "key-pepper")
@@ -81,11 +91,10 @@ class Kubelet:
         """Return a value of the manifest as it has to read here: other paths, other ports."""
         for path in pod.mounts:
             text = text.replace(path, f"{self._folder}/{pod.name}{path}")
-        for name, other in self._overlay.pods.items():
-            for address in (f"0.0.0.0:{other.port}", f"{name}:{other.port}"):
-                if text == address:
-                    return f"127.0.0.1:{self._ports[other.port]}"
-        return {"0.0.0.0": "127.0.0.1", str(pod.port): str(self._ports[pod.port])}.get(text, text)  # noqa: S104
+        for (name, port), here in self._ports.items():
+            if text == f"{name}:{port}" or (name == pod.name and text == f"0.0.0.0:{port}"):
+                return f"127.0.0.1:{here}"
+        return {"0.0.0.0": "127.0.0.1", str(pod.port): str(self._ports[pod.name, pod.port])}.get(text, text)  # noqa: S104
 
     def environment(self, pod: Pod) -> dict[str, str]:
         """Return all variables of a pod's container."""
@@ -107,12 +116,10 @@ class Kubelet:
                 target.chmod(0o2777)
             for name, text in files.items():
                 (target / name).write_text(text)
-                (target / name).chmod(0o440)
+                _hand_out(target / name)
 
     def _start(self, pod: Pod) -> None:
         self._mount(pod)
-        for before in pod.spec.get("initContainers", []):
-            subprocess.run([self._word(pod, word) for word in before["command"]], check=True)
         held = {*pins(f"images/{pod.name}.txt"), "openprysm"}
         missing = [
             name for name, owners in self._owners.items() if not held & {o.lower().replace("_", "-") for o in owners}
@@ -136,9 +143,9 @@ class Kubelet:
         """Do what the readiness probe says."""
         probe: dict[str, Any] = pod.container["readinessProbe"]
         if "grpc" in probe:
-            with grpc.insecure_channel(f"127.0.0.1:{self._ports[probe['grpc']['port']]}") as channel:
+            with grpc.insecure_channel(f"127.0.0.1:{self._ports[pod.name, probe['grpc']['port']]}") as channel:
                 return health(channel) == "serving"
-        url = f"http://127.0.0.1:{self._ports[pod.port]}{probe['httpGet']['path']}"
+        url = f"http://127.0.0.1:{self._ports[pod.name, pod.port]}{probe['httpGet']['path']}"
         try:
             with urllib.request.urlopen(url, timeout=1) as response:
                 return bool(response.status == 200)
@@ -150,7 +157,7 @@ class Kubelet:
         pod = self._overlay.pods[name]
         hook = pod.container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command")
         if hook:
-            assert hook[0] == "python"
-            subprocess.run([sys.executable, *hook[1:]], env=self.environment(pod), check=True)
+            assert hook[0] == "openprysm"
+            subprocess.run([OPENPRYSM, *hook[1:]], env=self.environment(pod), check=True)
         self.running[name].terminate()
         return self.running[name].wait(20)
