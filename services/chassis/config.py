@@ -46,8 +46,16 @@ def _check_target(value: str) -> str:
     return value
 
 
+def _check_port(value: str) -> str:
+    host, _, port = _check_address(value).rpartition(":")
+    if value.startswith("unix:") or not int(port):
+        raise ValueError("must be host:port")
+    return f"{host}:{port}"
+
+
 #: Where a server listens: `unix:/absolute/path` or `host:port`.
 Address = Annotated[str, AfterValidator(_check_address)]
+HostPort = Annotated[str, AfterValidator(_check_port)]
 #: Where a client finds a service: an Address, or `ipv4:address:port,address:port` for replicas that no name stands for.
 Target = Annotated[str, AfterValidator(_check_target)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -64,12 +72,14 @@ class Settings(BaseSettings):
     #: Folder of the Unix sockets; default `run` in the state folder, see `run_dir`.
     run: Path | None = None
     log_level: LogLevel = "info"
+    #: Where Prometheus finds this service's metrics; None: nowhere.
+    metrics_listen: HostPort | None = None
     #: PEM files; all three set: mutual TLS on TCP sockets, in both directions.
     tls_cert: FilePath | None = None
     tls_key: FilePath | None = None
     tls_ca: FilePath | None = None
     #: Where health is told once more, in plain text, to who has no certificate; none: nowhere.
-    probe_listen: Address | None = None
+    probe_listen: HostPort | None = None
     #: Seconds after which a connection is renewed: by then its client knows new replicas and new certificates.
     connection_age_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
     #: Seconds between readiness going down and refusing calls, for balancers to notice.

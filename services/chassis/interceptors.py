@@ -1,4 +1,4 @@
-"""What stands around every RPC: a span, the caller's identity, decoding, typed errors, one log line."""
+"""What stands around every RPC: a span, the caller's identity, decoding, typed errors, a log line, metrics."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from google.protobuf.message import DecodeError
 
 from chassis import errors
 from chassis.identity import Keys, current_client
+from chassis.metrics.meter import Uncounted
+from chassis.metrics.table import RPC_ACTIVE, RPC_DURATION
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
+    from chassis.metrics.meter import Recorder
     from chassis.telemetry import Spans
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -54,18 +57,36 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     our words only, since its text may quote a prompt or a key.
     """
 
-    def __init__(self, spans: Spans, keys: Keys | None = None, protected: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        spans: Spans,
+        keys: Keys | None = None,
+        protected: Sequence[str] = (),
+        internal: Sequence[str] = (),
+        meter: Recorder | None = None,
+    ) -> None:
         """Make one.
 
         Args:
             spans: starts the SERVER spans.
             keys: checks the callers of protected methods.
             protected: services that need a key, as `/package.Service/`.
+            internal: methods, or services, that other services call on a client's behalf: the client's request has its
+                line there, so of these only failures are logged above `debug`.
+            meter: counts the RPCs.
         """
         self._spans = spans
         self._keys = keys
         self._protected = tuple(protected)
+        self._internal = tuple(internal)
+        self._meter = meter or Uncounted()
         self._wrapped: dict[str, Handler] = {}
+        self._rpcs: dict[str, _Rpc] = {}
+        self._meter.observe(RPC_ACTIVE, self._active)
+
+    def _active(self) -> Iterator[tuple[tuple[str], int]]:
+        for method, rpc in self._rpcs.items():
+            yield (method.removeprefix("/"),), rpc.active
 
     async def intercept_service(
         self,
@@ -83,7 +104,10 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
-        rpc = _Rpc(method, handler, self._spans, self._keys if method.startswith(self._protected) else None)
+        keys = self._keys if method.startswith(self._protected) else None
+        self._rpcs[method] = rpc = _Rpc(
+            method, handler, self._spans, keys, self._meter, internal=method.startswith(self._internal)
+        )
         make: Any = (
             grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
         )
@@ -98,11 +122,17 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 class _Rpc:
     """One method of one service, wrapped."""
 
-    def __init__(self, method: str, handler: Handler, spans: Spans, keys: Keys | None) -> None:
+    def __init__(
+        self, method: str, handler: Handler, spans: Spans, keys: Keys | None, meter: Recorder, *, internal: bool
+    ) -> None:
         self._method = method
         self._handler: Any = handler
         self._spans = spans
         self._keys = keys
+        self._meter = meter
+        self._internal = internal
+        #: Calls under way.
+        self.active = 0
 
     def decode(self, data: bytes) -> object:
         """Decode a request; what is no message becomes a marker, since raising here would leak the decoder's text."""
@@ -151,6 +181,7 @@ class _Rpc:
     @asynccontextmanager
     async def _around(self, context: Context) -> AsyncIterator[None]:
         started = time.perf_counter()
+        self.active += 1
         _notes.set({})
         with self._spans.serve(self._method, context.invocation_metadata() or ()) as span:
             try:
@@ -168,13 +199,18 @@ class _Rpc:
                 self._report(started, grpc.StatusCode.OK, None)
 
     def _report(self, started: float, code: grpc.StatusCode, reason: str | None) -> None:
+        self.active -= 1
+        took_s = time.perf_counter() - started
+        error = reason or ("" if code is grpc.StatusCode.OK else "cancelled")
+        self._meter.record(RPC_DURATION, took_s, "grpc", self._method[1:], code.name, error)
         client = current_client.get(None)
-        _log.info(
+        say = _log.debug if self._internal and code is grpc.StatusCode.OK else _log.info
+        say(
             "rpc",
             method=self._method,
             code=code.name,
             reason=reason,
-            duration_ms=round((time.perf_counter() - started) * 1e3, 3),
+            duration_ms=round(took_s * 1e3, 3),
             key_id=client.key_id if client else None,
             **_notes.get(),
         )

@@ -21,6 +21,7 @@ from chassis.certificates import CertificatesError
 from chassis.client import MAX_MESSAGE_BYTES
 from chassis.config import private_folder
 from chassis.interceptors import RpcInterceptor
+from chassis.metrics import exports
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -115,16 +116,19 @@ class Server:
         provider: TracerProvider,
         keys: Keys | None = None,
         protected: tuple[str, ...] = (),
+        internal: tuple[str, ...] = (),
     ) -> None:
-        """Make a server that does not listen yet. `keys` and `protected`: see RpcInterceptor."""
+        """Make a server that does not listen yet. `keys`, `protected` and `internal`: see RpcInterceptor."""
         self._name = name
         self._address = address
         self._settings = settings
         self._provider = provider
         self._certificates = certificates.of(settings)
         self.spans = telemetry.Spans(provider)
+        #: Where this process counts.
+        self.meter = exports.meter(settings.metrics_listen)
         self.grpc = grpc.aio.server(
-            interceptors=[RpcInterceptor(self.spans, keys, protected)],
+            interceptors=[RpcInterceptor(self.spans, keys, protected, internal, self.meter)],
             options=[
                 ("grpc.so_reuseport", 0),
                 # gRPC's own queue is for a burst; who may come in at all is admission control's to say.
@@ -176,6 +180,11 @@ class Server:
         self._bind()
         async with AsyncExitStack() as stack:
             stack.callback(self._provider.shutdown)
+            listen = self._settings.metrics_listen
+            try:
+                await stack.enter_async_context(exports.exporting(self.meter, listen, self._provider.resource))
+            except OSError as error:
+                raise StartError(f"can't listen on {listen}; is it taken?") from error
             for name in ("", *services):
                 await checks.set(name, _NOT_SERVING)
             await self.grpc.start()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from cli.settings import SuiteSettings
 
+_SERVICES: Final = ("planner", "proof", "executor")
 _PROBE_S: Final = 1.0
 _LOG_KEEP_BYTES: Final = 10 << 20
 _DRAIN_S: Final = 30.0
@@ -86,10 +87,14 @@ def children(settings: SuiteSettings) -> list[Child]:
 
     def service(name: str) -> Child:
         address = f"unix:{sockets}/{name}.sock"
+        own = {f"OPENPRYSM_{name.upper()}_LISTEN": address}
+        if settings.metrics_listen:  # the suite's services share one host, and so need a port each
+            host, _, port = settings.metrics_listen.rpartition(":")
+            own["OPENPRYSM_METRICS_LISTEN"] = f"{host}:{int(port) + _SERVICES.index(name)}"
         return Child(
             name,
             (sys.executable, "-m", name),
-            {**environment, f"OPENPRYSM_{name.upper()}_LISTEN": address},
+            {**environment, **own},
             _log_file(logs, name),
             partial(_grpc_serves, address),
         )
@@ -115,7 +120,7 @@ def children(settings: SuiteSettings) -> list[Child]:
             start_s=_LOAD_MODELS_S,
         )
         embedded = [local]
-    return [*embedded, service("planner"), service("proof"), service("executor"), front]
+    return [*embedded, *map(service, _SERVICES), front]
 
 
 async def fetch_weights() -> None:

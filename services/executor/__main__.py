@@ -18,6 +18,7 @@ from executor.fleet import Fleet
 from executor.hedging import Hedges
 from executor.idempotency import Once
 from executor.measure import by_vectors
+from executor.metering import watch_breakers
 from executor.orchestrate import Chance, Orchestrator
 from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
 from executor.service import PROTECTED, SERVICES, ExecutorServicer, OrchestrationServicer
@@ -37,6 +38,7 @@ async def _main(settings: ExecutorSettings) -> None:
     address = settings.executor_listen or settings.socket("executor")
     server = Server("executor", address, settings, provider, keys, PROTECTED)
     breakers = Breakers(time.monotonic)
+    watch_breakers(server.meter, breakers)
     async with AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(Fleet(settings, breakers))
         planner = await stack.enter_async_context(
@@ -57,10 +59,11 @@ async def _main(settings: ExecutorSettings) -> None:
             Once(SlotsPeer(proof, secrets.token_bytes), time.monotonic, secrets.token_bytes)
         )
         timeout_s = settings.request_timeout_s
-        servicer = OrchestrationServicer(orchestrator, once, edges, timeout_s)
+        servicer = OrchestrationServicer(orchestrator, once, edges, timeout_s, server.meter)
         orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(servicer, server.grpc)
         orchestration_pb2_grpc.add_OrchestrationStreamServiceServicer_to_server(servicer, server.grpc)
-        executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, timeout_s), server.grpc)
+        internal = ExecutorServicer(edges, timeout_s, server.meter)
+        executor_pb2_grpc.add_ExecutorServiceServicer_to_server(internal, server.grpc)
         await server.serve(SERVICES)
 
 

@@ -61,6 +61,14 @@ class Breakers:
         if state := self._states.get(model):
             state.probing = False
 
+    def states(self) -> dict[str, str]:
+        """Return model → `open`, `half_open` or `counting` failures, of those that are not simply closed."""
+        left_alone = self.unhealthy()
+        return {
+            model: "open" if model in left_alone else "half_open" if state.failures >= _THRESHOLD else "counting"
+            for model, state in self._states.items()
+        }
+
     def unhealthy(self) -> tuple[str, ...]:
         """Return the models that are left alone now; one that is due for its probe is planned like any other."""
         now = self._clock()

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from chassis import errors
 from chassis.identity import current_client
 from chassis.interceptors import note
+from chassis.metrics.meter import Uncounted
+from executor.edges import Silent
+from executor.metering import Watch
 from executor.orchestrate import Orchestrator, execute
 from executor.peers import trace_id
 from executor.run import Task
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 
     import grpc
 
-    from executor.edges import Edges, Observer
+    from chassis.metrics.meter import Recorder
+    from executor.edges import Edges
     from executor.idempotency import Once
     from executor.orchestrate import Request
     from executor.plan import Plan
@@ -50,9 +54,14 @@ def _header(context: Context, name: str) -> str | None:
 
 
 class _Servicer:
-    def __init__(self, edges: Edges, request_timeout_s: float) -> None:
+    def __init__(self, edges: Edges, request_timeout_s: float, meter: Recorder | None) -> None:
         self._edges = edges
         self._request_timeout_s = request_timeout_s
+        self._meter = meter or Uncounted()
+
+    def _watch(self) -> Watch:
+        """Return who counts one orchestration."""
+        return Watch(self._meter, self._edges.clock, Silent())
 
     def _deadline(self, context: Context) -> float:
         """Return when an answer must be ready, as a time of the clock."""
@@ -78,8 +87,15 @@ class OrchestrationServicer(
 ):
     """The public face: one orchestration, as one answer or as a stream. The method decides, not the field `stream`."""
 
-    def __init__(self, orchestrator: Orchestrator, once: Once, edges: Edges, request_timeout_s: float) -> None:
-        super().__init__(edges, request_timeout_s)
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        once: Once,
+        edges: Edges,
+        request_timeout_s: float,
+        meter: Recorder | None = None,
+    ) -> None:
+        super().__init__(edges, request_timeout_s, meter)
         self._orchestrator = orchestrator
         self._once = once
 
@@ -88,38 +104,42 @@ class OrchestrationServicer(
     ) -> orchestration_pb2.OrchestrateResponse:
         """Check, orchestrate, answer."""
         deadline = self._deadline(context)
-        return await self._answer(self._check(request, context), deadline, None)  # type: ignore[return-value] # bytes
+        with self._watch() as watch:
+            checked = self._check(request, context, watch)
+            return await self._answer(checked, deadline, watch)  # type: ignore[return-value] # bytes
 
     async def StreamOrchestrate(  # noqa: N802
         self, request: orchestration_pb2.OrchestrateRequest, context: Context
     ) -> AsyncIterator[orchestration_pb2.StreamOrchestrateResponse]:
         """Check, orchestrate, tell what happens and answer last."""
         deadline = self._deadline(context)
-        checked = self._check(request, context)
-        events = stream.events(
-            lambda observer: self._answer(checked, deadline, observer),
-            self._edges.clock,
-            f"/{_STREAM}/StreamOrchestrate",
-            _header(context, "x-request-id") or "",
-        )
-        async with aclosing(events):
-            async for event in events:
-                yield event
+        with self._watch() as watch:
+            checked = self._check(request, context, watch)
+            events = stream.events(
+                lambda observer: self._answer(checked, deadline, watch.tells(observer)),
+                self._edges.clock,
+                f"/{_STREAM}/StreamOrchestrate",
+                _header(context, "x-request-id") or "",
+            )
+            async with aclosing(events):
+                async for event in events:
+                    yield event
 
-    def _check(self, request: orchestration_pb2.OrchestrateRequest, context: Context) -> _Checked:
+    def _check(self, request: orchestration_pb2.OrchestrateRequest, context: Context, watch: Watch) -> _Checked:
         checked = incoming.read_request(request)
+        watch.checked(checked)
         key = incoming.read_idempotency_key(request, context.invocation_metadata() or ())
         return _Checked(checked, key, incoming.body_of(request) if key else b"")
 
     async def _answer(
-        self, asked: _Checked, deadline: float, observer: Observer | None
+        self, asked: _Checked, deadline: float, watch: Watch
     ) -> orchestration_pb2.OrchestrateResponse | bytes:
         """Run a checked request, whoever watches; with an idempotency key once, and then the same bytes each time."""
         if asked.key is None:
-            return await self._orchestrate(asked.request, deadline, observer)
+            return await self._orchestrate(asked.request, deadline, watch)
 
         async def run(until: float) -> bytes:
-            response = await self._orchestrate(asked.request, until, observer)
+            response = await self._orchestrate(asked.request, until, watch)
             return response.SerializeToString(deterministic=True)
 
         with typed_failures():
@@ -127,11 +147,12 @@ class OrchestrationServicer(
             return await self._once.answer(current_client.get().key, asked.key, asked.body, deadline, run)
 
     async def _orchestrate(
-        self, request: Request, deadline: float, observer: Observer | None
+        self, request: Request, deadline: float, watch: Watch
     ) -> orchestration_pb2.OrchestrateResponse:
         with typed_failures():
-            result = await self._orchestrator.orchestrate(request, deadline, observer)
+            result = await self._orchestrator.orchestrate(request, deadline, watch)
         outcome = result.outcome
+        watch.answered(outcome)
         note(
             id=result.id,
             policy=outcome.plan.policy,
@@ -170,30 +191,35 @@ class _Events:
 class ExecutorServicer(_Servicer, executor_pb2_grpc.ExecutorServiceServicer):
     """For internal callers who have a plan."""
 
+    def __init__(self, edges: Edges, request_timeout_s: float, meter: Recorder | None = None) -> None:
+        super().__init__(edges, request_timeout_s, meter)
+
     async def Execute(  # noqa: N802
         self, request: executor_pb2.ExecuteRequest, context: Context
     ) -> AsyncIterator[executor_pb2.ExecuteResponse]:
         """Run the plan; its events as they happen, its outcome last."""
         began, deadline = self._edges.clock(), self._deadline(context)
-        task = Task(
-            incoming.read_plan(request.plan),
-            incoming.read_messages(request.messages),
-            incoming.read_max_tokens(request),
-            incoming.read_temperature(request),
-        )
-        if not task.plan.proposers:
-            raise errors.invalid_request("plan.proposers", "must not be empty")
-        max_cost = request.max_cost_pico_usd if request.HasField("max_cost_pico_usd") else None
         events = _Events()
-        running = asyncio.create_task(execute(task, max_cost, self._edges, deadline, events))
-        running.add_done_callback(lambda _: events.queue.put_nowait(None))
-        try:
-            while (event := await events.queue.get()) is not None:
-                yield event
-            with typed_failures():
-                outcome = await running
-            total_ms = (self._edges.clock() - began) * 1e3
-            yield executor_pb2.ExecuteResponse(outcome=outgoing.outcome_message(outcome, total_ms))
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+        with self._watch().tells(events) as watch:
+            task = Task(
+                incoming.read_plan(request.plan),
+                incoming.read_messages(request.messages),
+                incoming.read_max_tokens(request),
+                incoming.read_temperature(request),
+            )
+            if not task.plan.proposers:
+                raise errors.invalid_request("plan.proposers", "must not be empty")
+            max_cost = request.max_cost_pico_usd if request.HasField("max_cost_pico_usd") else None
+            running = asyncio.create_task(execute(task, max_cost, self._edges, deadline, watch))
+            running.add_done_callback(lambda _: events.queue.put_nowait(None))
+            try:
+                while (event := await events.queue.get()) is not None:
+                    yield event
+                with typed_failures():
+                    outcome = await running
+                watch.answered(outcome)
+                total_ms = (self._edges.clock() - began) * 1e3
+                yield executor_pb2.ExecuteResponse(outcome=outgoing.outcome_message(outcome, total_ms))
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)

@@ -48,9 +48,10 @@ async def _main(settings: PlannerSettings) -> None:
     keys = identity.Keys(settings.keys_file or state / "keys.json", pepper)
     provider = telemetry.configure("planner", version("openprysm"))
     address = settings.planner_listen or settings.socket("planner")
-    server = Server("planner", address, settings, provider, keys, PROTECTED)
+    server = Server("planner", address, settings, provider, keys, PROTECTED, internal=(f"/{SERVICE}/",))
     models, known = catalog.load(), matrix.load().placed(settings.local_jurisdiction, settings.local_regions)
-    planner_pb2_grpc.add_PlannerServiceServicer_to_server(PlannerServicer(models, known), server.grpc)
+    planner = PlannerServicer(models, known, server.meter)
+    planner_pb2_grpc.add_PlannerServiceServicer_to_server(planner, server.grpc)
     compliance_pb2_grpc.add_ComplianceServiceServicer_to_server(ComplianceServicer(models, known), server.grpc)
     await server.serve((SERVICE, COMPLIANCE))
 

@@ -9,19 +9,25 @@ import grpc
 
 from chassis import errors
 from chassis.interceptors import note
+from chassis.metrics.meter import Uncounted
 from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
 from planner.compliance.officer import rule
 from planner.compliance_service import plain, read_policy
+from planner.metering import decided, planning
 from planner.plan import Plan, PlanError, Request, make_plan
 from planner.policies import MAX_K, POLICIES
 from planner.shapes import STRATEGIES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chassis.metrics.meter import Recorder
     from planner.catalog import Catalog, Model
     from planner.compliance.decision import Decision
     from planner.compliance.matrix import Matrix
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+    Made: TypeAlias = Callable[[Plan], None]
 
 SERVICE = planner_pb2.DESCRIPTOR.services_by_name["PlannerService"].full_name
 
@@ -99,12 +105,17 @@ def _plan(plan: Plan, decision: Decision | None) -> planner_pb2.Plan:
 class PlannerServicer(planner_pb2_grpc.PlannerServiceServicer):
     """Plan for the executor and for internal callers."""
 
-    def __init__(self, catalog: Catalog, matrix: Matrix) -> None:
+    def __init__(self, catalog: Catalog, matrix: Matrix, meter: Recorder | None = None) -> None:
         self._catalog = catalog
         self._matrix = matrix
+        self._meter = meter or Uncounted()
 
     async def Plan(self, request: planner_pb2.PlanRequest, context: Context) -> planner_pb2.PlanResponse:  # noqa: ARG002, N802
         """Plan with the models that the policy leaves."""
+        with planning(self._meter) as counted:
+            return self._answer(request, counted)
+
+    def _answer(self, request: planner_pb2.PlanRequest, made: Made) -> planner_pb2.PlanResponse:
         asked = _request(request)
         decision = self._decide(request, asked)
         try:
@@ -116,6 +127,7 @@ class PlannerServicer(planner_pb2_grpc.PlannerServiceServicer):
             if decision is not None and error.reason == "no_compliant_model":
                 message = decision.refusal()
             raise errors.ServiceError(_CODES[error.reason], error.reason, message) from error
+        made(plan)
         return planner_pb2.PlanResponse(plan=_plan(plan, decision))
 
     def _decide(self, message: planner_pb2.PlanRequest, request: Request) -> Decision | None:
@@ -127,5 +139,6 @@ class PlannerServicer(planner_pb2_grpc.PlannerServiceServicer):
             return None
         models = self._catalog.available(request.providers, request.local_models)
         decision = rule(policy, (text for _, text in request.messages), models, self._matrix).decision
+        decided(self._meter, decision)
         note(detected=list(decision.detected), allowed=len(decision.allowed), excluded_by=dict(decision.by_rule))
         return decision

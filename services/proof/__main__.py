@@ -21,7 +21,7 @@ from proof.idempotency_service import SERVICE as IDEMPOTENCY
 from proof.idempotency_service import IdempotencyServicer
 from proof.keys import FileSigner, KeyFileError, LogSigner, ensure_key_file, ensure_log_key_file
 from proof.notary import Notary
-from proof.service import SERVICE, ProofServicer
+from proof.service import SERVICE, SIGN, ProofServicer
 from proof.storage import DiskError, StorageError, Store
 
 
@@ -68,9 +68,11 @@ async def _main(settings: ProofSettings) -> None:
     except (KeyFileError, StorageError) as error:
         raise StartError(str(error)) from error
     provider = telemetry.configure("proof", version("openprysm"))
-    server = Server("proof", settings.proof_listen or settings.socket("proof"), settings, provider)
+    address = settings.proof_listen or settings.socket("proof")
+    server = Server("proof", address, settings, provider, internal=(SIGN, f"/{IDEMPOTENCY}/"))
+    notary.count(server.meter)
     proof_pb2_grpc.add_ProofServiceServicer_to_server(ProofServicer(notary, server.spans), server.grpc)
-    idempotency_pb2_grpc.add_IdempotencyServiceServicer_to_server(IdempotencyServicer(slots), server.grpc)
+    idempotency_pb2_grpc.add_IdempotencyServiceServicer_to_server(IdempotencyServicer(slots, server.meter), server.grpc)
     notary.start()
     slots.start()
     try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 
 from chassis import errors
+from chassis.metrics.meter import Uncounted
+from chassis.metrics.table import IDEMPOTENCY
 from openprysm.proof.v2 import idempotency_pb2 as pb
 from openprysm.proof.v2 import idempotency_pb2_grpc
 from proof.idempotency import (
@@ -17,17 +19,21 @@ from proof.idempotency import (
     MAX_SEALED_BYTES,
     SLOT_BYTES,
     Claimed,
+    Conflict,
     DeadClaimError,
     InProgress,
     Kept,
 )
 
 if TYPE_CHECKING:
+    from chassis.metrics.meter import Recorder
     from proof.idempotency import Slots
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 SERVICE = pb.DESCRIPTOR.services_by_name["IdempotencyService"].full_name
+#: What a claim led to, as metrics name it.
+_NAMES: Final = {Claimed: "claimed", Kept: "kept", InProgress: "in_progress", Conflict: "conflict"}
 
 
 def _exactly(field: str, value: bytes, length: int) -> bytes:
@@ -51,8 +57,9 @@ def _sealed(value: bytes) -> bytes:
 class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
     """Claim, Complete, Release, for the executor."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, meter: Recorder | None = None) -> None:
         self._slots = slots
+        self._meter = meter or Uncounted()
 
     async def Claim(self, request: pb.ClaimRequest, context: Context) -> pb.ClaimResponse:  # noqa: ARG002, N802
         """Claim a slot, or tell what is in it."""
@@ -62,6 +69,7 @@ class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
             _exactly("claim", request.claim, CLAIM_BYTES),
             _lease(request.lease_s),
         )
+        self._meter.add(IDEMPOTENCY, 1, _NAMES[type(outcome)])
         match outcome:
             case Claimed(claim):
                 return pb.ClaimResponse(claim=claim)

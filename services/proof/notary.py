@@ -12,11 +12,13 @@ import structlog
 from proof import dsse, keys, statement
 from proof.archive import Archive
 from proof.log import BATCH, Log, RefusedError
+from proof.metering import Metering
 from proof.storage import DiskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from chassis.metrics.meter import Recorder
     from proof.anchor import Anchor
     from proof.bundle import Bundle
     from proof.keys import LogSigner, Signer
@@ -87,6 +89,11 @@ class Notary:
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, "proof-writer")
         self._task: asyncio.Task[None] | None = None
+        self._metering = Metering()
+
+    def count(self, meter: Recorder) -> None:
+        """Count from here on."""
+        self._metering.count(meter, self.archive.size(), self._queue.qsize)
 
     def start(self) -> None:
         """Begin to take records."""
@@ -116,8 +123,9 @@ class Notary:
         statement.check(record)
         payload = statement.payload(record)
         done: asyncio.Future[Bundle] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Pending(record.request_id, payload, done))
-        stored = await done
+        with self._metering.signing():
+            self._queue.put_nowait(_Pending(record.request_id, payload, done))
+            stored = await done
         if stored.envelope.payload is not payload:  # an earlier call's
             self.archive.check(record.request_id, stored)
             if stored.envelope.payload != payload:
@@ -138,6 +146,7 @@ class Notary:
             while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             given = [(pending.request_id, pending.payload) for pending in batch]
+            began = loop.time()
             try:
                 stored = await loop.run_in_executor(self._thread, self._append, given)
             except Exception as error:  # noqa: BLE001 - it is handed to the callers
@@ -151,6 +160,8 @@ class Notary:
                     if not pending.done.done():
                         pending.done.set_exception(error)
                 continue
+            sizes = (proof.entry.size for proof in stored if proof.entry)
+            self._metering.committed(len(batch), loop.time() - began, max(sizes, default=0))
             for pending, proof in zip(batch, stored, strict=True):
                 if not pending.done.done():  # done already when its caller went away
                     pending.done.set_result(proof)

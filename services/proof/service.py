@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 SERVICE = proof_pb2.DESCRIPTOR.services_by_name["ProofService"].full_name
+#: The one method that is for the executor alone.
+SIGN: Final = f"/{SERVICE}/Sign"
 _VERSION = 2
 #: Of a bundle to be verified; the largest that can be signed here has two thirds of it, all texts at their limit.
 _MAX_PROOF_BYTES: Final = 1 << 19

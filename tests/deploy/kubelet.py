@@ -100,7 +100,8 @@ class Kubelet:
         """Return all variables of a pod's container."""
         own = {name: self._word(pod, value) for name, value in pod.env.items()}
         extra = self._extra.get(pod.name, {})
-        return {"PATH": os.environ["PATH"], **own, "OPENPRYSM_STOP_DELAY_S": "0", **extra}
+        inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        return {**inherited, **own, "OPENPRYSM_STOP_DELAY_S": "0", **extra}
 
     def _mount(self, pod: Pod) -> None:
         for path, volume in pod.mounts.items():
@@ -110,8 +111,8 @@ class Kubelet:
             if "secret" in volume:
                 files = self._secrets[volume["secret"]["secretName"]]
             elif "configMap" in volume:
-                (found,) = self._overlay.of("ConfigMap")
-                files = found["data"]
+                named = volume["configMap"]["name"]
+                (files,) = [one["data"] for one in self._overlay.of("ConfigMap") if one["metadata"]["name"] == named]
             else:
                 target.chmod(0o2777)
             for name, text in files.items():

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from chassis.config import Settings
 
+#: What OpenTelemetry's SDK reads, in every service.
+OTHERS: Final = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
 COMPONENT: Final = "app.kubernetes.io/component"
 SETTINGS: Final[dict[str, type[Settings]]] = {
     "planner": PlannerSettings,
@@ -34,7 +36,9 @@ SETTINGS: Final[dict[str, type[Settings]]] = {
 def variables(kind: type[Settings]) -> set[str]:
     """Return the names of the environment variables that a service reads."""
     aliases = {name: field.validation_alias for name, field in kind.model_fields.items()}
-    return {alias if isinstance(alias, str) else f"OPENPRYSM_{name}".upper() for name, alias in aliases.items()}
+    return OTHERS | {
+        alias if isinstance(alias, str) else f"OPENPRYSM_{name}".upper() for name, alias in aliases.items()
+    }
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def _extras() -> dict[str, list[str]]:
 
 
 def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=~ ]", name)[0]).lower()
 
 
 def test_every_stage_starts_from_the_base_or_from_one_before_it() -> None:

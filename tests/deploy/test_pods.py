@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deploy.pods import Pod
 
 #: Fields of settings that name a file or folder which the service writes.
-WRITTEN = ("state", "run", "weights", "key_pepper_file", "proof_db", "gateway_admin")
+WRITTEN = ("state", "run", "weights", "proof_db", "gateway_admin")
 
 
 def _probes(pod: Pod) -> Iterator[dict[str, Any]]:
@@ -74,7 +74,7 @@ def test_every_variable_is_one_that_the_service_reads_and_has_a_value_that_it_ta
         names = [entry["name"] for entry in entries]
         assert set(names) <= variables(SETTINGS[pod.name])
         assert len(names) == len(set(names))
-        assert not any("envFrom" in container for container in pod.containers)
+        assert "envFrom" not in pod.container
         for entry in entries:
             assert ("value" in entry) or entry["valueFrom"]["secretKeyRef"]["key"] == entry["name"]
         assert isinstance(pod.settings, SETTINGS[pod.name])  # made without a complaint
