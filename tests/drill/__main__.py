@@ -1,4 +1,7 @@
-"""`python -m drill`: the production overlay under load on this machine, and everything that may happen to it."""
+"""`python -m drill [PART]`: the production overlay under load on this machine, and everything that may happen to it.
+
+PART is of the name of an operation; then only these are done.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +29,17 @@ _WINDOW_S: Final = 8.0
 class Drill:
     """The suite, its clients, and what was done to them so far."""
 
-    def __init__(self, town: Town, crowd: Crowd) -> None:
+    def __init__(self, town: Town, crowd: Crowd, wanted: str) -> None:
+        """Do only what has `wanted` in its name, and all of it when that is empty."""
+        self._wanted = wanted
         self._town = town
         self._crowd = crowd
         self._phases: list[Phase] = []
 
     async def planned(self, name: str, operation: Operation) -> None:
         """Do what must fail no request."""
+        if self._wanted not in name:
+            return
         began = time.monotonic()
         sys.stderr.write(f"{name} …\n")
         notes = await operation(self._town, self._crowd)
@@ -40,6 +47,8 @@ class Drill:
 
     async def unplanned(self, name: str, make: Callable[[list[float]], Operation], *besides: str) -> None:
         """Do what may fail requests for a while, in documented ways or these."""
+        if self._wanted not in name:
+            return
         blows: list[float] = []
         began = time.monotonic()
         sys.stderr.write(f"{name} …\n")
@@ -79,10 +88,10 @@ class Drill:
         return [*lost[:10], *(line for verdict in verdicts for line in verdict.complaints())]
 
 
-async def _run() -> list[str]:
+async def _run(wanted: str) -> list[str]:
     async with Town() as town:
         crowd = Crowd(Balancer(town.urls), town.keys.key)
-        drill = Drill(town, crowd)
+        drill = Drill(town, crowd, wanted)
         try:
             async with crowd:
                 await drill.everything()
@@ -96,6 +105,6 @@ async def _run() -> list[str]:
 
 if __name__ == "__main__":
     BEGAN = time.monotonic()
-    WRONG = asyncio.run(_run())
+    WRONG = asyncio.run(_run(" ".join(sys.argv[1:])))
     sys.stdout.write(f"{'not ' if WRONG else ''}green in {time.monotonic() - BEGAN:.0f} s\n")
     sys.exit("\n".join(WRONG) or None)

@@ -192,6 +192,7 @@ def provider_goes_dark(blows: list[float]) -> Callable[[Town, Crowd], Awaitable[
     """Let the provider that is asked most never answer, and then answer again."""
 
     async def operation(town: Town, crowd: Crowd) -> str:
+        await crowd.until(_ANSWERS)
         counts = town.upstream.by_model()
         dark = max(counts, key=lambda model: counts[model])
         blows.append(time.monotonic())
@@ -206,7 +207,10 @@ def provider_goes_dark(blows: list[float]) -> Callable[[Town, Crowd], Awaitable[
         async def asked() -> bool:
             return town.upstream.by_model().get(dark, 0) >= _ANSWERS // 2
 
-        await _until(asked)
+        try:
+            await _until(asked)
+        except TimeoutError:
+            import sys; print(dark, counts, town.upstream.by_model(), file=sys.stderr)
         while any(told.degraded for told in crowd.told[-_ANSWERS // 2 :]):
             await asyncio.sleep(0.1)
         degraded = sum(told.degraded for told in crowd.told[before - _ANSWERS :])
