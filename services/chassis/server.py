@@ -108,6 +108,8 @@ class Server:
         self._address = address
         self._settings = settings
         self._provider = provider
+        self._checks = _Health()
+        self._services: tuple[str, ...] = ()
         self.spans = telemetry.Spans(provider)
         self.grpc = grpc.aio.server(
             interceptors=[RpcInterceptor(self.spans, keys, protected)],
@@ -139,6 +141,11 @@ class Server:
         except (RuntimeError, OSError) as error:
             raise StartError(f"can't listen on {self._address}; is it taken?") from error
 
+    async def report(self, serving: bool) -> None:
+        """Say whether the services can do their work; the process itself stays healthy. Void before they serve."""
+        for name in self._services:
+            await self._checks.set(name, _SERVING if serving else _NOT_SERVING)
+
     async def serve(self, services: tuple[str, ...], ready: Callable[[], Awaitable[None]] | None = None) -> None:
         """Serve until SIGTERM or SIGINT, then drain: health goes down first, in-flight requests finish, then return.
 
@@ -152,7 +159,7 @@ class Server:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        checks = _Health()
+        checks = self._checks
         health_pb2_grpc.add_HealthServicer_to_server(checks, self.grpc)
         reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
         self._bind()
@@ -165,6 +172,7 @@ class Server:
                 await ready()
             for name in ("", *services):
                 await checks.set(name, _SERVING)
+            self._services = services
             _log.info("serving", address=self._address)
             await stopping.wait()
             # From here balancers send nothing new; what is running finishes within the grace, or is cancelled.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import grpc
 
@@ -21,11 +21,17 @@ from proof.idempotency import (
     InProgress,
     Kept,
 )
+from proof.service import unavailable
+from proof.storage import UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from proof.idempotency import Slots
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+T = TypeVar("T")
 
 SERVICE = pb.DESCRIPTOR.services_by_name["IdempotencyService"].full_name
 
@@ -48,6 +54,13 @@ def _sealed(value: bytes) -> bytes:
     return value
 
 
+async def _reached(work: Awaitable[T]) -> T:
+    try:
+        return await work
+    except UnavailableError as error:
+        raise unavailable() from error
+
+
 class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
     """Claim, Complete, Release, for the executor."""
 
@@ -56,11 +69,13 @@ class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
 
     async def Claim(self, request: pb.ClaimRequest, context: Context) -> pb.ClaimResponse:  # noqa: ARG002, N802
         """Claim a slot, or tell what is in it."""
-        outcome = await self._slots.claim(
-            _exactly("slot", request.slot, SLOT_BYTES),
-            _exactly("body_digest", request.body_digest, DIGEST_BYTES),
-            _exactly("claim", request.claim, CLAIM_BYTES),
-            _lease(request.lease_s),
+        outcome = await _reached(
+            self._slots.claim(
+                _exactly("slot", request.slot, SLOT_BYTES),
+                _exactly("body_digest", request.body_digest, DIGEST_BYTES),
+                _exactly("claim", request.claim, CLAIM_BYTES),
+                _lease(request.lease_s),
+            )
         )
         match outcome:
             case Claimed(claim):
@@ -74,10 +89,12 @@ class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
     async def Complete(self, request: pb.CompleteRequest, context: Context) -> pb.CompleteResponse:  # noqa: ARG002, N802
         """Fill a claimed slot, durably."""
         try:
-            await self._slots.complete(
-                _exactly("slot", request.slot, SLOT_BYTES),
-                _exactly("claim", request.claim, CLAIM_BYTES),
-                _sealed(request.sealed),
+            await _reached(
+                self._slots.complete(
+                    _exactly("slot", request.slot, SLOT_BYTES),
+                    _exactly("claim", request.claim, CLAIM_BYTES),
+                    _sealed(request.sealed),
+                )
             )
         except DeadClaimError as error:
             raise errors.ServiceError(
@@ -87,7 +104,9 @@ class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
 
     async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.ReleaseResponse:  # noqa: ARG002, N802
         """Give a claimed slot up."""
-        await self._slots.release(
-            _exactly("slot", request.slot, SLOT_BYTES), _exactly("claim", request.claim, CLAIM_BYTES)
+        await _reached(
+            self._slots.release(
+                _exactly("slot", request.slot, SLOT_BYTES), _exactly("claim", request.claim, CLAIM_BYTES)
+            )
         )
         return pb.ReleaseResponse()

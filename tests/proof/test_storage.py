@@ -9,7 +9,8 @@ import pytest
 
 from proof.dsse import Envelope
 from proof.rows import LogRow, Row, StoredCheckpoint
-from proof.storage import DamagedError, DiskError, StorageError, Store
+from proof.sqlite.storage import SqliteStore
+from proof.storage import DamagedError, DiskError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +27,8 @@ def file(folder: Path) -> Path:
 
 
 @pytest.fixture
-def store(file: Path) -> Iterator[Store]:
-    opened = Store(file)
+def store(file: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore(file)
     opened.add_key("key", b"pem")
     yield opened
     opened.close()
@@ -40,14 +41,14 @@ def rows(file: Path) -> int:
     return int(count)
 
 
-def add(store: Store, *given: Row) -> None:
+def add(store: SqliteStore, *given: Row) -> None:
     with store.transaction():
         store.add(given)
 
 
-def test_what_was_added_is_there_for_another_connection(store: Store, file: Path) -> None:
+def test_what_was_added_is_there_for_another_connection(store: SqliteStore, file: Path) -> None:
     add(store, row(0, "a"), row(1, "b", b"other"))
-    reader = Store(file)
+    reader = SqliteStore(file)
     assert reader.get("b") == row(1, "b", b"other")
     assert reader.get("c") is None
     assert reader.rows(0, 10) == [row(0, "a"), row(1, "b", b"other")]
@@ -59,7 +60,7 @@ def test_what_was_added_is_there_for_another_connection(store: Store, file: Path
 
 
 @pytest.mark.parametrize("index", [0, 2, 7, -1])
-def test_indices_have_no_gap_and_none_is_taken_twice(store: Store, index: int) -> None:
+def test_indices_have_no_gap_and_none_is_taken_twice(store: SqliteStore, index: int) -> None:
     add(store, row(0, "a"))
     with pytest.raises(apsw.ConstraintError, match="contiguous"):
         add(store, row(index, "b"))
@@ -67,7 +68,7 @@ def test_indices_have_no_gap_and_none_is_taken_twice(store: Store, index: int) -
 
 
 @pytest.mark.parametrize("size", [0, 4, 5])
-def test_a_checkpoint_is_of_a_larger_tree_than_any_before(store: Store, size: int) -> None:
+def test_a_checkpoint_is_of_a_larger_tree_than_any_before(store: SqliteStore, size: int) -> None:
     store.add_checkpoint(StoredCheckpoint(5, b"root", "note"))
     with pytest.raises(apsw.ConstraintError, match="never"):
         store.add_checkpoint(StoredCheckpoint(size, b"root", "note"))
@@ -77,7 +78,7 @@ def test_a_checkpoint_is_of_a_larger_tree_than_any_before(store: Store, size: in
     assert [over and over.size for over in found] == [5, 5, 6, None]
 
 
-def test_tiles_only_grow(store: Store) -> None:
+def test_tiles_only_grow(store: SqliteStore) -> None:
     store.put_tile(0, 0, b"a" * 32)
     store.put_tile(0, 0, b"a" * 32 + b"b" * 32)
     for hashes in (b"a" * 32, b"c" * 64, b"", b"x" + b"a" * 64):
@@ -87,14 +88,14 @@ def test_tiles_only_grow(store: Store) -> None:
     assert store.tile(0, 1) == store.tile(1, 0) == b""
 
 
-def test_a_key_is_remembered_as_it_was(store: Store) -> None:
+def test_a_key_is_remembered_as_it_was(store: SqliteStore) -> None:
     store.add_key("key", b"another")
     store.add_key("new", b"pem of the new one")
     assert store.key("key") == b"pem"
     assert store.key("new") == b"pem of the new one"
 
 
-def test_a_transaction_is_stored_whole_or_not_at_all(store: Store, file: Path) -> None:
+def test_a_transaction_is_stored_whole_or_not_at_all(store: SqliteStore, file: Path) -> None:
     add(store, row(0, "a"))
     with pytest.raises(apsw.ConstraintError):
         add(store, row(1, "b"), row(2, "c", keyid="a key that nobody knows"))
@@ -103,7 +104,7 @@ def test_a_transaction_is_stored_whole_or_not_at_all(store: Store, file: Path) -
     assert rows(file) == 2
 
 
-def test_a_full_file_is_a_disk_error_and_leaves_nothing(store: Store, file: Path) -> None:
+def test_a_full_file_is_a_disk_error_and_leaves_nothing(store: SqliteStore, file: Path) -> None:
     add(store, row(0, "a"))
     store._connection.pragma("max_page_count", store._connection.pragma("page_count"))
     with pytest.raises(DiskError):
@@ -111,7 +112,7 @@ def test_a_full_file_is_a_disk_error_and_leaves_nothing(store: Store, file: Path
     assert rows(file) == 1
 
 
-def test_a_file_that_another_process_holds_is_waited_for_and_then_an_error(store: Store, file: Path) -> None:
+def test_a_file_that_another_process_holds_is_waited_for_and_then_an_error(store: SqliteStore, file: Path) -> None:
     other = apsw.Connection(str(file))
     other.execute("BEGIN IMMEDIATE")
     store._connection.set_busy_timeout(10)
@@ -149,7 +150,7 @@ def test_a_file_that_another_process_holds_is_waited_for_and_then_an_error(store
         "REPLACE INTO signing_key VALUES ('key', x'00')",
     ],
 )
-def test_rows_can_only_be_added_by_whoever_opens_the_file(store: Store, file: Path, statement: str) -> None:
+def test_rows_can_only_be_added_by_whoever_opens_the_file(store: SqliteStore, file: Path, statement: str) -> None:
     add(store, row(0, "a"))
     store.put_tile(0, 0, b"h" * 32)
     store.add_checkpoint(StoredCheckpoint(1, b"root", "note"))
@@ -192,12 +193,12 @@ def test_proofs_from_before_the_log_are_set_aside_in_the_order_of_their_making(f
     old.execute(VERSION_0 + _OLD_ROWS)
     old.close()
     for _ in range(2):  # the second time there is nothing to do
-        opened = Store(file)
+        opened = SqliteStore(file)
         assert [(each.index, each.request_id) for each in opened.unlogged(0, 10)] == [(0, "b"), (1, "c"), (2, "a")]
         assert [each.request_id for each in opened.unlogged(1, 1)] == ["c"]
         assert (opened.get("a"), opened.key("key")) == (None, b"pem")
         opened.close()
-    opened = Store(file)
+    opened = SqliteStore(file)
     with pytest.raises(apsw.ConstraintError, match="keys are never deleted"):
         opened._connection.execute("DELETE FROM signing_key")
     opened.end_unlogged()
@@ -210,10 +211,10 @@ def test_a_file_of_a_newer_version_is_refused_in_one_line(file: Path) -> None:
     newer.pragma("user_version", 99)
     newer.close()
     with pytest.raises(StorageError, match="newer version"):
-        Store(file)
+        SqliteStore(file)
 
 
-def test_commits_are_on_disk_before_they_are_acknowledged(store: Store) -> None:
+def test_commits_are_on_disk_before_they_are_acknowledged(store: SqliteStore) -> None:
     pragma = store._connection.pragma
     assert pragma("journal_mode") == "wal"
     assert pragma("synchronous") == 2  # FULL: an fsync of the log at every commit
@@ -224,7 +225,7 @@ def test_commits_are_on_disk_before_they_are_acknowledged(store: Store) -> None:
 def test_a_sqlite_that_can_lose_data_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: version)
     with pytest.raises(StorageError, match=version):
-        Store(file)
+        SqliteStore(file)
     assert not file.exists()
 
 
@@ -232,11 +233,11 @@ def test_what_is_no_store_is_refused_in_one_line(folder: Path) -> None:
     (folder / "text").write_text("no database at all, but long enough to be looked at " * 10)
     for path in (folder / "text", folder, folder / "none" / "proof.db"):
         with pytest.raises(StorageError, match=f"^{path} can't be opened as a proof store$"):
-            Store(path)
+            SqliteStore(path)
 
 
 def test_a_damaged_page_is_told_apart_from_a_proof_that_is_not_there(file: Path) -> None:
-    opened = Store(file)
+    opened = SqliteStore(file)
     opened.add_key("key", b"pem")
     add(opened, *(row(number, f"{number:032x}", b"x" * 2_000) for number in range(50)))
     opened.close()
@@ -245,7 +246,7 @@ def test_a_damaged_page_is_told_apart_from_a_proof_that_is_not_there(file: Path)
     for start in range(len(raw) - 10 * page, len(raw), page):  # the headers of the last pages
         raw[start : start + 12] = b"\xff" * 12
     file.write_bytes(raw)
-    opened = Store(file)
+    opened = SqliteStore(file)
     with pytest.raises(DamagedError):
         opened.get(f"{49:032x}")
     opened.close()
