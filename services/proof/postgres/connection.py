@@ -129,7 +129,7 @@ def _require_durable(connection: Connection) -> None:
         (value,) = connection.execute("SELECT current_setting(%s)", (name,)).fetchone() or ("",)
         if value not in allowed:
             raise StorageError(
-                f"PostgreSQL has {name} = {value}, so it can lose what it has acknowledged; it must be on"
+                f"PostgreSQL has {name} = {value}, so it can lose what it acknowledges; it must be on"
             )
 
 
