@@ -228,6 +228,17 @@ class Postgres:
             " WHERE datname = current_database() AND pid != pg_backend_pid()"
         )
 
+    def shut(self) -> None:
+        """Let nobody in, and everybody out."""
+        self.server.execute(f"ALTER DATABASE {self.name} ALLOW_CONNECTIONS false")
+        self.server.execute(
+            f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{self.name}'"
+        )
+
+    def open(self) -> None:
+        """Let all in again."""
+        self.server.execute(f"ALTER DATABASE {self.name} ALLOW_CONNECTIONS true")
+
     def damaged(self, table: str) -> Postgres:
         """Return a copy in which a disk has spoilt a page of a table: a copy has nothing of it in memory."""
         self.try_to("CHECKPOINT")
