@@ -124,6 +124,8 @@ class Server:
         self._settings = settings
         self._provider = provider
         self._certificates = certificates.of(settings)
+        self._checks = _Health()
+        self._services: tuple[str, ...] = ()
         self.spans = telemetry.Spans(provider)
         #: Where this process counts.
         self.meter = exports.meter(settings.metrics_listen)
@@ -161,6 +163,11 @@ class Server:
         await probes.start()
         return probes
 
+    async def report(self, serving: bool) -> None:
+        """Say whether the services can do their work; the process itself stays healthy. Void before they serve."""
+        for name in self._services:
+            await self._checks.set(name, _SERVING if serving else _NOT_SERVING)
+
     async def serve(self, services: tuple[str, ...], ready: Callable[[], Awaitable[None]] | None = None) -> None:
         """Serve until SIGTERM or SIGINT, then drain: health goes down first, in-flight requests finish, then return.
 
@@ -174,7 +181,7 @@ class Server:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        checks = _Health()
+        checks = self._checks
         health_pb2_grpc.add_HealthServicer_to_server(checks, self.grpc)
         reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
         self._bind()
@@ -194,6 +201,7 @@ class Server:
                 await ready()
             for name in ("", *services):
                 await checks.set(name, _SERVING)
+            self._services = services
             _log.info("serving", address=self._address)
             await stopping.wait()
             # From here balancers send nothing new; what is running finishes within the grace, or is cancelled.

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from proof import audit as auditing
-from proof import revocation, trust, verify
+from proof import databases, revocation, trust, verify
 from proof.keys import KeyFileError, from_pem, keyid
 from proof.note import LogKey
-from proof.storage import StorageError, Store
+from proof.storage import StorageError, UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from proof.storage import Store
 
 
 class InputError(Exception):
@@ -66,35 +70,43 @@ def checks(proof: Path, key: Path | None, trusted_root: Path | None, transcript:
     return verify.verify(parsed, believed, _bytes(transcript) if transcript else None)
 
 
-def revoke(database: Path, key_id: str) -> int:
+@contextmanager
+def _opened(database: Path | None, settings: databases.DatabaseSettings, *, writable: bool) -> Iterator[Store]:
+    """Open the store of the file, else of the settings.
+
+    Raises:
+        InputError: there is none, or it can't be used.
+    """
+    if database is not None:
+        settings = settings.model_copy(update={"proof_db": database, "proof_postgres": None})
+    try:
+        store = databases.existing(settings, writable=writable)
+        try:
+            yield store
+        finally:
+            store.close()
+    except (StorageError, UnavailableError) as error:
+        raise InputError(str(error)) from error
+
+
+def revoke(database: Path | None, settings: databases.DatabaseSettings, key_id: str) -> int:
     """Revoke a signing key; see `revocation.revoke`.
 
     Raises:
         InputError: there is no such store, or no such key in it.
     """
-    if not database.exists():
-        raise InputError(f"{database} does not exist")
-    try:
-        store = Store(database)
+    with _opened(database, settings, writable=True) as store:
         try:
             return revocation.revoke(store, key_id)
-        finally:
-            store.close()
-    except StorageError as error:
-        raise InputError(str(error)) from error
-    except KeyError as error:
-        raise InputError(f"no key {key_id} has signed in {database}") from error
+        except KeyError as error:
+            raise InputError(f"no key {key_id} has signed in this store") from error
 
 
-def audit(database: Path, checkpoint: Path) -> auditing.Findings:
+def audit(database: Path | None, settings: databases.DatabaseSettings, checkpoint: Path) -> auditing.Findings:
     """Recompute a log; see `auditing.audit`.
 
     Raises:
         InputError: there is no log to be read.
     """
-    if not database.exists():
-        raise InputError(f"{database} does not exist")
-    try:
-        return auditing.audit(database, checkpoint)
-    except StorageError as error:
-        raise InputError(str(error)) from error
+    with _opened(database, settings, writable=False) as store:
+        return auditing.audit(store, checkpoint)

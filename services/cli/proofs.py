@@ -1,4 +1,4 @@
-"""The commands about proofs and their log: they read files and ask no service."""
+"""The commands about proofs and their log: they read files and the database, and ask no service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 
 from chassis.config import load
 from cli import ask, checking
-from cli.settings import SuiteSettings
+from proof.databases import DatabaseSettings
 
 _console: Final = Console(highlight=False)
 
@@ -42,12 +42,12 @@ def audit(database: Path | None = None, *, checkpoint: Path | None = None) -> No
     """Recompute every leaf, tile, root and signature of a proof store; exit status 1 when one does not hold.
 
     Args:
-        database: the store; else the one of the suite on this machine. It is only read, and may be in use.
+        database: SQLite file; else the database of the settings. It is only read, and may be in use.
         checkpoint: an earlier checkpoint that the log must extend; else the one that the suite keeps.
     """
-    state = load(SuiteSettings).state.absolute()
+    settings = load(DatabaseSettings)
     try:
-        found = checking.audit(database or state / "proof.db", checkpoint or state / "log-checkpoint")
+        found = checking.audit(database, settings, checkpoint or settings.state.absolute() / "log-checkpoint")
     except checking.InputError as error:
         raise _failure(error) from error
     for line in found.faults:
@@ -62,10 +62,10 @@ def revoke_key(key_id: str, database: Path | None = None) -> None:
 
     Args:
         key_id: `SHA256:…`, as proofs and the JWKS name it.
-        database: the store; else the one of the suite on this machine.
+        database: SQLite file; else the database of the settings.
     """
     try:
-        bound = checking.revoke(database or load(SuiteSettings).state.absolute() / "proof.db", key_id)
+        bound = checking.revoke(database, load(DatabaseSettings), key_id)
     except checking.InputError as error:
         raise _failure(error) from error
     _console.print(f"revoked {key_id} from entry {bound} on; put another key in its place and restart", soft_wrap=True)

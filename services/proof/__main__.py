@@ -12,27 +12,26 @@ from typing import Annotated
 from pydantic import Field
 
 from chassis import telemetry
-from chassis.config import Address, Settings, load, private_folder
+from chassis.config import Address, load, private_folder
 from chassis.server import Server, StartError, run
 from openprysm.proof.v2 import idempotency_pb2_grpc, proof_pb2_grpc
 from proof.anchor import Anchor
-from proof.idempotency import Slots, SlotStore
+from proof.databases import DatabaseSettings, backend, first_store
+from proof.idempotency import Slots
 from proof.idempotency_service import SERVICE as IDEMPOTENCY
 from proof.idempotency_service import IdempotencyServicer
 from proof.keys import FileSigner, KeyFileError, LogSigner, ensure_key_file, ensure_log_key_file
 from proof.notary import Notary
 from proof.service import SERVICE, SIGN, ProofServicer
-from proof.storage import DiskError, StorageError, Store
+from proof.storage import DiskError, StorageError, UnavailableError
 
 
-class ProofSettings(Settings):
+class ProofSettings(DatabaseSettings):
     """What the proof service reads."""
 
     proof_listen: Address | None = None
     #: PEM of the signing key; default `proof-key.pem` in the state folder, made at first start.
     proof_key: Path | None = None
-    #: SQLite file; default `proof.db` in the state folder. The slots of idempotency keys are in a file beside it.
-    proof_db: Path | None = None
     #: PEM of the log's key; default `log-key.pem` in the state folder, made with a new log.
     log_key: Path | None = None
     #: Name of the log: the host under which verifiers know it. Fixed for ever at the first start.
@@ -48,12 +47,12 @@ def _die() -> None:
 async def _main(settings: ProofSettings) -> None:
     state = private_folder(settings.state.absolute())
     key_file = settings.proof_key or state / "proof-key.pem"
-    database = settings.proof_db or state / "proof.db"
     try:
         if settings.proof_key is None:
             ensure_key_file(key_file)
         log_key = settings.log_key or state / "log-key.pem"
-        store = Store(database)
+        database = backend(settings)
+        store = first_store(database)
         if settings.log_key is None and store.log() is None:
             ensure_log_key_file(log_key)
         store.close()
@@ -61,19 +60,19 @@ async def _main(settings: ProofSettings) -> None:
         if settings.log_key is None:  # for whoever may read the folder, as the proof key's public half
             log_key.with_suffix(".vkey").write_text(log_signer.key.vkey + "\n")
         anchor = Anchor(settings.log_checkpoint or state / "log-checkpoint", log_signer.key)
-        notary = Notary(FileSigner(key_file), log_signer, partial(Store, database), anchor, time.time, _die)
-        slots = Slots(SlotStore(database.with_name(f"{database.stem}-idempotency.db"), time.time))
+        notary = Notary(FileSigner(key_file), log_signer, database, anchor, time.time, _die)
+        slots = Slots(database.slots())
     except DiskError as error:
         raise StartError("the disk is full or failed") from error
-    except (KeyFileError, StorageError) as error:
+    except (KeyFileError, StorageError, UnavailableError) as error:
         raise StartError(str(error)) from error
     provider = telemetry.configure("proof", version("openprysm"))
     address = settings.proof_listen or settings.socket("proof")
     server = Server("proof", address, settings, provider, internal=(SIGN, f"/{IDEMPOTENCY}/"))
-    notary.count(server.meter)
+    await notary.count(server.meter)
     proof_pb2_grpc.add_ProofServiceServicer_to_server(ProofServicer(notary, server.spans), server.grpc)
     idempotency_pb2_grpc.add_IdempotencyServiceServicer_to_server(IdempotencyServicer(slots, server.meter), server.grpc)
-    notary.start()
+    notary.start(server.report)
     slots.start()
     try:
         await server.serve((SERVICE, IDEMPOTENCY))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from proof import dsse, entry, keys, merkle, note, tiles
 from proof.anchor import Anchor, AnchorError
-from proof.storage import DamagedError, Store
+from proof.storage import DamagedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     from proof.rows import Row, StoredCheckpoint
+    from proof.storage import Store
 
 _ROWS: Final = 256
 #: A log that is damaged all over need not fill the screen.
@@ -162,32 +163,28 @@ class _Audit:
             )
 
 
-def audit(database: Path, checkpoint: Path) -> Findings:
+def audit(store: Store, checkpoint: Path) -> Findings:
     """Recompute the log of a store, of which other processes may be readers and writers.
 
     Args:
-        database: the store's file.
+        store: it is only read.
         checkpoint: a signed checkpoint from outside of it that the log must extend; looked at when it exists.
 
     Raises:
-        StorageError: the file is no store.
+        UnavailableError: the database is not reached.
     """
-    store = Store(database, writable=False)
-    try:
-        with store.snapshot():
-            log = store.log()
-            if log is None:
-                return Findings()
-            key = note.LogKey(log.origin, log.public_key)
-            work, outside = _Audit(store, key), None
-            try:
-                outside = Anchor(checkpoint, key).read()
-            except AnchorError:
-                work.found.require(False, f"outside checkpoint {checkpoint}: not signed by this log")
-            try:
-                work.run(outside)
-            except DamagedError:
-                work.found.require(False, f"{database}: a page of it can't be read")
-            return work.found
-    finally:
-        store.close()
+    with store.snapshot():
+        log = store.log()
+        if log is None:
+            return Findings()
+        key = note.LogKey(log.origin, log.public_key)
+        work, outside = _Audit(store, key), None
+        try:
+            outside = Anchor(checkpoint, key).read()
+        except AnchorError:
+            work.found.require(False, f"outside checkpoint {checkpoint}: not signed by this log")
+        try:
+            work.run(outside)
+        except DamagedError:
+            work.found.require(False, "the store: a part of it can't be read")
+        return work.found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import grpc
 
@@ -24,12 +24,18 @@ from proof.idempotency import (
     InProgress,
     Kept,
 )
+from proof.service import unavailable
+from proof.storage import UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from chassis.metrics.meter import Recorder
     from proof.idempotency import Slots
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+T = TypeVar("T")
 
 SERVICE = pb.DESCRIPTOR.services_by_name["IdempotencyService"].full_name
 #: What a claim led to, as metrics name it.
@@ -54,6 +60,13 @@ def _sealed(value: bytes) -> bytes:
     return value
 
 
+async def _reached(work: Awaitable[T]) -> T:
+    try:
+        return await work
+    except UnavailableError as error:
+        raise unavailable() from error
+
+
 class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
     """Claim, Complete, Release, for the executor."""
 
@@ -63,11 +76,13 @@ class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
 
     async def Claim(self, request: pb.ClaimRequest, context: Context) -> pb.ClaimResponse:  # noqa: ARG002, N802
         """Claim a slot, or tell what is in it."""
-        outcome = await self._slots.claim(
-            _exactly("slot", request.slot, SLOT_BYTES),
-            _exactly("body_digest", request.body_digest, DIGEST_BYTES),
-            _exactly("claim", request.claim, CLAIM_BYTES),
-            _lease(request.lease_s),
+        outcome = await _reached(
+            self._slots.claim(
+                _exactly("slot", request.slot, SLOT_BYTES),
+                _exactly("body_digest", request.body_digest, DIGEST_BYTES),
+                _exactly("claim", request.claim, CLAIM_BYTES),
+                _lease(request.lease_s),
+            )
         )
         self._meter.add(IDEMPOTENCY, 1, _NAMES[type(outcome)])
         match outcome:
@@ -82,10 +97,12 @@ class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
     async def Complete(self, request: pb.CompleteRequest, context: Context) -> pb.CompleteResponse:  # noqa: ARG002, N802
         """Fill a claimed slot, durably."""
         try:
-            await self._slots.complete(
-                _exactly("slot", request.slot, SLOT_BYTES),
-                _exactly("claim", request.claim, CLAIM_BYTES),
-                _sealed(request.sealed),
+            await _reached(
+                self._slots.complete(
+                    _exactly("slot", request.slot, SLOT_BYTES),
+                    _exactly("claim", request.claim, CLAIM_BYTES),
+                    _sealed(request.sealed),
+                )
             )
         except DeadClaimError as error:
             raise errors.ServiceError(
@@ -95,7 +112,9 @@ class IdempotencyServicer(idempotency_pb2_grpc.IdempotencyServiceServicer):
 
     async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.ReleaseResponse:  # noqa: ARG002, N802
         """Give a claimed slot up."""
-        await self._slots.release(
-            _exactly("slot", request.slot, SLOT_BYTES), _exactly("claim", request.claim, CLAIM_BYTES)
+        await _reached(
+            self._slots.release(
+                _exactly("slot", request.slot, SLOT_BYTES), _exactly("claim", request.claim, CLAIM_BYTES)
+            )
         )
         return pb.ReleaseResponse()

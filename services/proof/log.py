@@ -42,11 +42,15 @@ class Log:
         self._keys: dict[str, bytes] = {}
         #: The newest checkpoint whose signature holds.
         self._verified: tuple[str, note.Checkpoint] | None = None
-        #: The size of the largest tree that this process, or the anchor, has seen signed.
-        self._seen = 0
+        #: The largest tree that this process, or the anchor, has seen signed: whatever is signed next extends it.
+        self._seen = note.Checkpoint(signer.key.origin, 0, merkle.EMPTY_ROOT)
+        #: The note in the anchor.
+        self._anchored = ""
 
     def open(self, now: int) -> None:
         """Begin the log at its first start, compare it with the anchor, and take in the proofs from before it.
+
+        After a refusal it may be called again.
 
         Args:
             now: unix seconds.
@@ -73,11 +77,11 @@ class Log:
 
     def _compare(self) -> None:
         """Refuse a database that is older than the anchor, or beside it; let the anchor catch up with a newer one."""
-        newest = self._store.checkpoint()
         try:
             outside = self._anchor.read()
         except AnchorError as error:
             raise RefusedError(str(error)) from error
+        newest = self._store.checkpoint()
         if outside is not None:
             if outside.size > newest.size:
                 raise RefusedError(
@@ -92,15 +96,30 @@ class Log:
                 raise RefusedError(
                     f"the log in the database is not the one that {self._anchor.path} speaks of, so nothing is signed"
                 )
-        self._seen = newest.size
-        if newest.note and (outside is None or outside.size < newest.size):
-            self._anchor_to(newest.note)
+            self._seen = outside
+            if outside.size == newest.size:
+                self._anchored = newest.note
+        self.follow()
+
+    def follow(self) -> None:
+        """Bring the anchor up to what others have signed: so an old backup is noticed by those too who sign nothing.
+
+        Raises:
+            RefusedError: as `append`.
+            DiskError: as `append`.
+        """
+        newest = self._store.checkpoint()
+        if newest.note == self._anchored:
+            return
+        self._head(newest, self._nodes({}))
+        self._anchor_to(newest.note)
 
     def _anchor_to(self, signed: str) -> None:
         try:
             self._anchor.write(signed)
         except OSError as error:
             raise DiskError from error
+        self._anchored = signed
 
     def _nodes(self, changed: dict[tuple[int, int], bytes]) -> tiles.Nodes:
         def read(level: int, number: int) -> bytes:
@@ -109,26 +128,34 @@ class Log:
 
         return tiles.Nodes(read, self._expander)
 
-    def _head(self, nodes: tiles.Nodes) -> note.Checkpoint:
+    def _head(self, newest: StoredCheckpoint, nodes: tiles.Nodes) -> note.Checkpoint:
         """Return the newest checkpoint, after making sure that the stored tree is what it says.
 
         Raises:
-            RefusedError: it is not, or is smaller than one that was signed before.
+            RefusedError: it is not, or does not extend one that was signed before.
         """
-        newest = self._store.checkpoint()
-        if newest.size < self._seen:
-            raise RefusedError(f"the log has shrunk from {self._seen} to {newest.size} entries, so nothing is signed")
+        seen = self._seen
+        if newest.size < seen.size:
+            raise RefusedError(f"the log has shrunk from {seen.size} to {newest.size} entries, so nothing is signed")
         if not newest.size:
-            return note.Checkpoint(self._signer.key.origin, 0, merkle.EMPTY_ROOT)
+            return seen
         try:
             if self._verified is None or self._verified[0] != newest.note:
                 self._verified = newest.note, note.verify(newest.note, self._signer.key)
             head = self._verified[1]
             holds = (head.size, head.root) == (newest.size, newest.root) and merkle.root(head.size, nodes) == head.root
+            # What another process has signed meanwhile, maybe on another database, is not taken on trust.
+            extends = head == seen or merkle.root(seen.size, nodes) == seen.root
         except (note.NoteError, tiles.TileError, DamagedError) as error:
             raise RefusedError("the log's newest checkpoint or tiles are damaged, so nothing is signed") from error
         if not holds:
             raise RefusedError("the log's tiles do not add up to its newest checkpoint, so nothing is signed")
+        if not extends:
+            raise RefusedError(
+                f"the log of {newest.size} entries does not extend the one of {seen.size} that was signed before,"
+                " so nothing is signed"
+            )
+        self._seen = head
         return head
 
     def append(self, given: Sequence[tuple[str, Envelope]]) -> list[bundle.Bundle]:
@@ -142,11 +169,12 @@ class Log:
             RefusedError: signing would fork or shrink the log, or it is damaged; nothing was written.
             DamagedError: what is stored under one of the ids can't be read.
             DiskError: the disk failed; the process must end.
+            UnavailableError: the database is not reached, or said nothing of the commit.
         """
         store = self._store
         with store.transaction():
             nodes = self._nodes({})
-            head = self._head(nodes)
+            head = self._head(store.checkpoint(), nodes)
             rows = store.find(request_id for request_id, _ in given)
             known = set(rows)
             added: list[Row] = []
@@ -159,7 +187,7 @@ class Log:
         if added:
             # Committed and not answered: a process that dies here has callers that ask again and find their proof, and
             # an anchor that is behind until the next start.
-            self._seen = newest.size
+            self._seen = note.Checkpoint(head.origin, newest.size, newest.root)
             self._anchor_to(newest.note)
         proofs = {
             request_id: logged(

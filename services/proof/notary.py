@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -13,18 +13,20 @@ from proof import dsse, keys, statement
 from proof.archive import Archive
 from proof.log import BATCH, Log, RefusedError
 from proof.metering import Metering
-from proof.storage import DiskError
+from proof.storage import DiskError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from chassis.metrics.meter import Recorder
     from proof.anchor import Anchor
+    from proof.backend import Backend
     from proof.bundle import Bundle
     from proof.keys import LogSigner, Signer
     from proof.statement import Record
-    from proof.storage import Store
 
+#: Seconds between looks at what other processes have signed, and at whether the database is there.
+_FOLLOW_S: Final = 1.0
 _log = structlog.get_logger()
 
 
@@ -49,7 +51,7 @@ class Notary:
         self,
         signer: Signer,
         log_signer: LogSigner,
-        open_store: Callable[[], Store],
+        backend: Backend,
         anchor: Anchor,
         now: Callable[[], float],
         die: Callable[[], None],
@@ -61,7 +63,7 @@ class Notary:
         Args:
             signer: of proofs.
             log_signer: of checkpoints.
-            open_store: opens a connection of its own at each call.
+            backend: the database.
             anchor: where the newest checkpoint is kept besides.
             now: unix seconds.
             die: ends the process at once; called when the disk has failed.
@@ -69,44 +71,60 @@ class Notary:
         Raises:
             StorageError: the store holds another log.
             DiskError: the disk failed.
+            UnavailableError: the database is not reached.
         """
         self._signer = signer
-        self._writer = open_store()
+        self._now = now
+        self._writer = backend.store()
         with self._writer.transaction():
             self._writer.add_key(signer.keyid, keys.to_pem(signer.public_key))
         self._anchor = anchor
         self._sequencer = Log(self._writer, log_signer, anchor)
         self._refusal: RefusedError | None = None
-        try:
-            self._sequencer.open(int(now()))
-        except RefusedError as error:
-            _log.error("log_refused", why=str(error))
-            self._refusal = error
-        self._reader = open_store()
-        #: What is stored, for reading in the event loop's thread.
-        self.archive = Archive(self._reader, log_signer.key)
+        self._open()
+        #: Whose log it is.
+        self.log = log_signer.key
+        #: Asks what is stored.
+        self.read = backend.reading(log_signer.key)
         self._die = die
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, "proof-writer")
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._metering = Metering()
 
-    def count(self, meter: Recorder) -> None:
+    async def count(self, meter: Recorder) -> None:
         """Count from here on."""
-        self._metering.count(meter, self.archive.size(), self._queue.qsize)
+        self._metering.count(meter, await self.read(Archive.size), self._queue.qsize)
 
-    def start(self) -> None:
-        """Begin to take records."""
-        self._task = asyncio.create_task(self._write())
+    def _open(self) -> None:
+        try:
+            self._sequencer.open(int(self._now()))
+        except RefusedError as error:
+            self._refuse(error)
+        else:
+            self._refusal = None
+
+    def _refuse(self, error: RefusedError) -> None:
+        if str(self._refusal) != str(error):  # it is looked at every second, and said once
+            _log.error("log_refused", why=str(error))
+        self._refusal = error
+
+    def start(self, report: Callable[[bool], Awaitable[None]] | None = None) -> None:
+        """Begin to take records, and to follow what other processes sign; `report` is told of the database.
+
+        Args:
+            report: awaited with False when the database is not reached, and with True when it is again.
+        """
+        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._follow(report))]
 
     async def stop(self) -> None:
         """Stop; call it when no `sign` is running any more."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._thread.shutdown()
         self._writer.close()
-        self._reader.close()
+        self.read.close()
         self._anchor.close()
 
     async def sign(self, record: Record) -> Bundle:
@@ -117,6 +135,7 @@ class Notary:
             ConflictError: another record has this id.
             CorruptError: what an earlier call stored is not what was signed.
             RefusedError: the log must not be extended.
+            UnavailableError: the database is not reached, or said nothing of the commit: the same record again.
         """
         if self._refusal is not None:
             raise self._refusal
@@ -127,7 +146,7 @@ class Notary:
             self._queue.put_nowait(_Pending(record.request_id, payload, done))
             stored = await done
         if stored.envelope.payload is not payload:  # an earlier call's
-            self.archive.check(record.request_id, stored)
+            await self.read(Archive.check, record.request_id, stored)
             if stored.envelope.payload != payload:
                 raise ConflictError
         return stored
@@ -135,9 +154,39 @@ class Notary:
     def _append(self, given: Sequence[tuple[str, bytes]]) -> list[Bundle]:
         """Sign and log in the writer's thread: the loop's own would wait for it after each signature."""
         sign, keyid = self._signer.sign, self._signer.keyid
-        return self._sequencer.append(
-            [(request_id, dsse.Envelope(payload, sign(dsse.pae(payload)), keyid)) for request_id, payload in given]
-        )
+        signed = [(request_id, dsse.Envelope(payload, sign(dsse.pae(payload)), keyid)) for request_id, payload in given]
+        try:
+            return self._sequencer.append(signed)
+        except UnavailableError:
+            # A connection that broke, maybe while committing. Over another one the ids tell what is there already.
+            return self._sequencer.append(signed)
+
+    def _look(self) -> None:
+        if self._refusal is not None:
+            self._open()
+        else:
+            self._sequencer.follow()
+
+    async def _follow(self, report: Callable[[bool], Awaitable[None]] | None) -> None:
+        loop = asyncio.get_running_loop()
+        reached = True
+        while True:
+            await asyncio.sleep(_FOLLOW_S)
+            was, reached = reached, True
+            try:
+                await loop.run_in_executor(self._thread, self._look)
+            except UnavailableError:
+                reached = False
+            except DiskError:
+                self._die()
+            except RefusedError as error:
+                self._refuse(error)
+            except Exception:  # noqa: BLE001 - the next look finds it again
+                _log.exception("follow_failed")
+            if reached != was:
+                _log.warning("database_reached" if reached else "database_not_reached")
+                if report is not None:
+                    await report(reached)
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
@@ -151,7 +200,10 @@ class Notary:
                 stored = await loop.run_in_executor(self._thread, self._append, given)
             except Exception as error:  # noqa: BLE001 - it is handed to the callers
                 # Nothing of the batch is acknowledged: every caller learns it, and may try again.
-                _log.exception("commit_failed", entries=len(given))
+                if isinstance(error, UnavailableError):
+                    _log.error("commit_unknown", entries=len(given))
+                else:
+                    _log.exception("commit_failed", entries=len(given))
                 if isinstance(error, DiskError):
                     # Pages that could not be written may be lost while the kernel says they are clean: going on could
                     # acknowledge what a crash takes back. A new process reads what is really there.

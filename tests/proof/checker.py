@@ -5,29 +5,28 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import apsw
-
-from proof import audit, bundle, merkle, note, tiles
+from proof import bundle, merkle, note, tiles
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from openprysm.proof.v2 import proof_pb2
 
+    from .databases import Database
 
-def check(folder: Path, answers: dict[str, proof_pb2.SignResponse]) -> None:
-    """Hold the log in a folder against every answer that its service ever gave.
+
+def check(database: Database, folder: Path, answers: dict[str, proof_pb2.SignResponse]) -> None:
+    """Hold the log in a database against every answer that its service ever gave from the state folder.
 
     Every acknowledged proof is there, once, at the index that was told; indices have no gap; every checkpoint that was
     told is of a tree that the present one extends; and the audit finds nothing.
     """
-    found = audit.audit(folder / "proof.db", folder / "log-checkpoint")
-    assert found.faults == []
-    connection = apsw.Connection(str(folder / "proof.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    assert connection.pragma("integrity_check") == "ok"
-    rows = dict(connection.execute("SELECT request_id, log_index FROM proof"))
-    stored = {(level, number): hashes for level, number, hashes in connection.execute("SELECT * FROM tile")}
-    connection.close()
+    assert database.audit(folder / "log-checkpoint").faults == []
+    rows: dict[str, int] = dict(database.select("SELECT request_id, log_index FROM proof"))
+    stored = {
+        (level, number): bytes(hashes)
+        for level, number, hashes in database.select("SELECT level, number, hashes FROM tile")
+    }
     assert sorted(rows.values()) == list(range(len(rows)))
     key = note.LogKey.from_vkey((folder / "log-key.vkey").read_text())
     nodes = tiles.Nodes(lambda level, number: stored.get((level, number), b""))

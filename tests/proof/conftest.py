@@ -10,6 +10,7 @@ import pytest
 
 from proof.keys import FileSigner, LogSigner, ensure_key_file, ensure_log_key_file
 
+from .databases import Database, Postgres, PostgresServer, Sqlite
 from .notaries import open_notary
 from .processes import Start, starting
 
@@ -42,17 +43,39 @@ def log_signer(tmp_path_factory: pytest.TempPathFactory) -> LogSigner:
     return LogSigner(path, "log.example")
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL server."""
+    with tempfile.TemporaryDirectory(prefix="pg") as path:
+        server = PostgresServer(Path(path) / "data")
+        yield server
+        server.stop()
+
+
 @pytest.fixture
-async def notary(folder: Path, signer: FileSigner, log_signer: LogSigner) -> AsyncIterator[Notary]:
-    """Return a notary over `proof.db` in the folder."""
-    running = open_notary(folder, signer, log_signer)
+def database(request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]:
+    """Return an empty database; SQLite in the folder, unless a test names another."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield Sqlite(folder)
+        return
+    made = Postgres(request.getfixturevalue("postgres_server"), folder)
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+async def notary(
+    folder: Path, database: Database, signer: FileSigner, log_signer: LogSigner
+) -> AsyncIterator[Notary]:
+    """Return a notary over the database."""
+    running = open_notary(folder, signer, log_signer, database.backend)
     running.start()
     yield running
     await running.stop()
 
 
 @pytest.fixture
-async def start(folder: Path) -> AsyncIterator[Start]:
-    """Start the service on the folder, again and again if need be; none outlives the test."""
-    async with starting(folder) as begin:
+async def start(folder: Path, database: Database) -> AsyncIterator[Start]:
+    """Start the service on the folder and database, again and again if need be; none outlives the test."""
+    async with starting(folder, database.settings) as begin:
         yield begin

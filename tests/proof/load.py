@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
 
+    from .databases import Database
     from .processes import Start
 
 _CALLERS = 16
@@ -80,7 +81,7 @@ class Load:
             assert await self._call(stub, number)
 
 
-async def killed(start: Start, folder: Path, load: Load, answers: int, wait_s: float) -> None:
+async def killed(start: Start, database: Database, folder: Path, load: Load, answers: int, wait_s: float) -> None:
     """Start the service, retry what is open, load it, kill it a moment after so many answers, check what is left."""
     process = await start()
     async with connected(folder) as stub:
@@ -88,4 +89,4 @@ async def killed(start: Start, folder: Path, load: Load, answers: int, wait_s: f
         load.after(len(load.told) + answers, wait_s, process)
         await load.until(stub, process)
     if load.told:  # else the log may not have begun
-        check(folder, load.told)
+        check(database, folder, load.told)

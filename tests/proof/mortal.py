@@ -17,12 +17,10 @@ import apsw
 from chassis.config import load
 from chassis.server import run
 from proof import __main__ as service
-from proof import keys, log, storage
+from proof import keys, log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from proof.rows import StoredCheckpoint
 
 _FAULT: Final = os.environ.get("FAULT", "")
 _left = int(os.environ.get("FAULT_AFTER", "3"))
@@ -50,15 +48,14 @@ class _Signer(keys.LogSigner):
         return signed
 
 
-class _Store(storage.Store):
-    def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
-        super().add_checkpoint(checkpoint)
+class _Log(log.Log):
+    def _extend(self, head: Any, added: Any) -> Any:
+        extended = super()._extend(head, added)
         _die_at("before-commit")
         if _reach("pause"):
             os.kill(os.getpid(), signal.SIGSTOP)
+        return extended
 
-
-class _Log(log.Log):
     def _anchor_to(self, signed: str) -> None:
         _die_at("after-commit")
         super()._anchor_to(signed)
@@ -92,7 +89,6 @@ class _Disk(apsw.VFS):
 
 def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield service, "LogSigner", _Signer
-    yield service, "Store", _Store
     from proof import notary  # noqa: PLC0415 - beside what it is patched with
 
     yield notary, "Log", _Log

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from proof.anchor import Anchor
 from proof.notary import Notary
-from proof.storage import Store
+from proof.sqlite.backend import SqliteBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from proof.backend import Backend
     from proof.keys import FileSigner, LogSigner
 
 
@@ -20,7 +20,14 @@ def _live() -> None:
     """Do nothing where the service would end its process."""
 
 
-def open_notary(folder: Path, signer: FileSigner, log_signer: LogSigner, die: Callable[[], None] = _live) -> Notary:
-    """Return a notary over `proof.db`, with `log-checkpoint` as its anchor."""
+def open_notary(
+    folder: Path,
+    signer: FileSigner,
+    log_signer: LogSigner,
+    backend: Backend | None = None,
+    die: Callable[[], None] = _live,
+) -> Notary:
+    """Return a notary over a database, else over `proof.db`, with `log-checkpoint` as its anchor."""
     anchor = Anchor(folder / "log-checkpoint", log_signer.key)
-    return Notary(signer, log_signer, partial(Store, folder / "proof.db"), anchor, lambda: 1_790_000_000.0, die)
+    backend = backend or SqliteBackend(folder / "proof.db")
+    return Notary(signer, log_signer, backend, anchor, lambda: 1_790_000_000.0, die)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeAlias
 
 import grpc
@@ -22,8 +23,10 @@ _MORTAL = str(Path(__file__).with_name("mortal.py"))
 
 
 @asynccontextmanager
-async def starting(folder: Path) -> AsyncIterator[Start]:
+async def starting(folder: Path, always: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Start]:
     """Yield what starts the service on the folder, again and again if need be; none outlives the block.
+
+    `always` are settings of every start.
 
     With a FAULT among the settings it is the mortal one.
     """
@@ -32,7 +35,7 @@ async def starting(folder: Path) -> AsyncIterator[Start]:
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     async def begin(**settings: str) -> asyncio.subprocess.Process:
-        environment = {**os.environ, "OPENPRYSM_STATE": str(folder), **settings}
+        environment = {**os.environ, "OPENPRYSM_STATE": str(folder), **always, **settings}
         program = [_MORTAL] if "FAULT" in settings else ["-m", "proof"]
         process = await asyncio.create_subprocess_exec(sys.executable, *program, env=environment, stderr=log)
         started.append(process)

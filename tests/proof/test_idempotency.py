@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import tempfile
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -13,7 +12,7 @@ import grpc
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from opentelemetry.sdk.trace import TracerProvider
 
 from chassis import client
@@ -32,16 +31,19 @@ from proof.idempotency import (
     Kept,
     Outcome,
     Slots,
-    SlotStore,
 )
 from proof.idempotency_service import SERVICE, IdempotencyServicer
+from proof.sqlite.slots import SqliteSlotStore
 from proof.storage import StorageError
 
+from .databases import Database, Postgres, both
 from .records import record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
+    from proof.idempotency import SlotStore
     from proof.notary import Notary
 
 SLOT, OTHER_SLOT = b"s" * 32, b"o" * 32
@@ -54,16 +56,44 @@ PATIENCE_S = 20.0
 class Clock:
     """Unix seconds that a test moves."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database | None = None) -> None:
+        self._database = database
         self.now = 1_790_000_000.0
+
+    @property
+    def now(self) -> float:
+        return self._now
+
+    @now.setter
+    def now(self, now: float) -> None:
+        self._now = now
+        if isinstance(self._database, Postgres):
+            self._database.set_now(now)
 
     def __call__(self) -> float:
         return self.now
 
 
+def opened(database: Database, folder: Path, clock: Clock) -> SlotStore:
+    if isinstance(database, Postgres):
+        return database.backend.slots()
+    return SqliteSlotStore(folder / "slots.db", clock)
+
+
+def stored(database: Database, folder: Path) -> list[tuple[bytes, bytes, float]]:
+    """Return slot, claim and end of each row, also of those that are past it."""
+    query = "SELECT slot, claim, expires FROM slot"
+    if isinstance(database, Postgres):
+        return database.select(query)  # type: ignore[return-value]
+    connection = apsw.Connection(str(folder / "slots.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    rows = list(connection.execute(query))
+    connection.close()
+    return rows  # type: ignore[return-value]
+
+
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(database: Database) -> Clock:
+    return Clock(database)
 
 
 @pytest.fixture
@@ -72,8 +102,8 @@ def file(folder: Path) -> Path:
 
 
 @pytest.fixture
-async def slots(file: Path, clock: Clock) -> AsyncIterator[Slots]:
-    running = Slots(SlotStore(file, clock))
+async def slots(database: Database, folder: Path, clock: Clock) -> AsyncIterator[Slots]:
+    running = Slots(opened(database, folder, clock))
     yield running
     await running.stop()
 
@@ -118,6 +148,7 @@ async def test_the_service_is_the_one_of_the_contract() -> None:
     assert SERVICE == "openprysm.proof.v2.IdempotencyService"
 
 
+@both
 async def test_a_slot_is_claimed_once_filled_once_and_then_read(stub: Stub) -> None:
     held = (await claim(stub)).claim
     assert len(held) == 16
@@ -127,6 +158,7 @@ async def test_a_slot_is_claimed_once_filled_once_and_then_read(stub: Stub) -> N
     assert len((await claim(stub, OTHER_SLOT)).claim) == 16
 
 
+@both
 async def test_another_body_is_a_conflict_before_and_after(stub: Stub) -> None:
     held = (await claim(stub)).claim
     assert (await claim(stub, body=OTHER_BODY)).conflict
@@ -134,11 +166,13 @@ async def test_another_body_is_a_conflict_before_and_after(stub: Stub) -> None:
     assert (await claim(stub, body=OTHER_BODY)).conflict
 
 
+@both
 async def test_a_released_slot_is_free_for_any_body(stub: Stub) -> None:
     await release(stub, (await claim(stub)).claim)
     assert (await claim(stub, body=OTHER_BODY)).claim
 
 
+@both
 async def test_a_claim_ends_with_its_lease_and_cannot_fill_the_slot_any_more(stub: Stub, clock: Clock) -> None:
     dead = (await claim(stub, lease_s=60)).claim
     clock.now += 60
@@ -153,6 +187,7 @@ async def test_a_claim_ends_with_its_lease_and_cannot_fill_the_slot_any_more(stu
     assert (await claim(stub)).sealed == SEALED
 
 
+@both
 async def test_complete_may_be_said_twice_and_a_filled_slot_stays_as_it_is(stub: Stub) -> None:
     held = (await claim(stub)).claim
     await complete(stub, held)
@@ -165,6 +200,7 @@ async def test_complete_may_be_said_twice_and_a_filled_slot_stays_as_it_is(stub:
     assert (await claim(stub)).sealed == SEALED
 
 
+@both
 async def test_eight_mebibytes_fit(stub: Stub) -> None:
     sealed = b"z" * MAX_SEALED_BYTES
     await complete(stub, (await claim(stub)).claim, sealed)
@@ -208,6 +244,7 @@ async def test_what_is_out_of_range_is_refused_by_name(
     assert caught.value.message.startswith(f"{named}: must be ")
 
 
+@both
 async def test_a_claim_whose_answer_was_lost_may_be_made_again(stub: Stub) -> None:
     assert (await claim(stub, held=CLAIM)).claim == CLAIM
     assert (await claim(stub, held=CLAIM)).claim == CLAIM
@@ -216,12 +253,14 @@ async def test_a_claim_whose_answer_was_lost_may_be_made_again(stub: Stub) -> No
     assert (await claim(stub, held=CLAIM)).sealed == SEALED
 
 
+@both
 async def test_of_fifty_claims_at_once_one_lives(slots: Slots) -> None:
     outcomes = await asyncio.gather(*(slots.claim(SLOT, BODY, secrets.token_bytes(16), 60.0) for _ in range(50)))
     assert sum(isinstance(outcome, Claimed) for outcome in outcomes) == 1
     assert sum(isinstance(outcome, InProgress) for outcome in outcomes) == 49
 
 
+@both
 async def test_a_caller_that_goes_away_leaves_no_claim_behind(slots: Slots) -> None:
     gone = [asyncio.create_task(slots.claim(SLOT, BODY, secrets.token_bytes(16), 60.0)) for _ in range(5)]
     await asyncio.sleep(0)
@@ -231,8 +270,11 @@ async def test_a_caller_that_goes_away_leaves_no_claim_behind(slots: Slots) -> N
     assert isinstance(await slots.claim(SLOT, OTHER_BODY, secrets.token_bytes(16), 60.0), Claimed)
 
 
-async def test_a_response_is_gone_after_a_day_even_before_the_sweep(file: Path, clock: Clock) -> None:
-    store = SlotStore(file, clock)
+@both
+async def test_a_response_is_gone_after_a_day_even_before_the_sweep(
+    database: Database, folder: Path, clock: Clock
+) -> None:
+    store = opened(database, folder, clock)
     store.claim(SLOT, BODY, CLAIM, 60.0)
     clock.now += 59
     store.complete(SLOT, CLAIM, SEALED)
@@ -244,7 +286,7 @@ async def test_a_response_is_gone_after_a_day_even_before_the_sweep(file: Path, 
 
 
 async def test_nothing_of_a_response_stays_in_the_files_after_its_day(file: Path, folder: Path, clock: Clock) -> None:
-    store = SlotStore(file, clock)
+    store = SqliteSlotStore(file, clock)
     for number in range(200):
         slot = number.to_bytes(32)
         store.claim(slot, BODY, CLAIM, 60.0)
@@ -252,7 +294,7 @@ async def test_nothing_of_a_response_stays_in_the_files_after_its_day(file: Path
     store.close()
     assert b"canary-sealed" in on_disk(folder)
     clock.now += KEEP_S
-    slots = Slots(SlotStore(file, clock))  # as after a restart
+    slots = Slots(SqliteSlotStore(file, clock))  # as after a restart
     slots.start()
     async with asyncio.timeout(PATIENCE_S):
         while b"canary-sealed" in on_disk(folder):
@@ -268,7 +310,7 @@ async def test_the_sweep_goes_on_after_a_failure(
     file: Path, folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("proof.idempotency._SWEEP_S", 0.01)
-    store = SlotStore(file, clock)
+    store = SqliteSlotStore(file, clock)
     failures = iter([apsw.IOError("canary")])
     sweep = store.sweep
 
@@ -301,7 +343,7 @@ async def test_proofs_are_signed_while_the_slots_wait_for_their_file(slots: Slot
 
 
 def test_what_is_written_is_on_disk_and_what_is_deleted_is_zeroed(file: Path) -> None:
-    store = SlotStore(file, Clock())
+    store = SqliteSlotStore(file, Clock())
     pragmas = ("journal_mode", "synchronous", "secure_delete", "max_page_count")
     assert [store._connection.pragma(name) for name in pragmas] == ["wal", 2, 1, 1 << 20]
     store.close()
@@ -310,18 +352,19 @@ def test_what_is_written_is_on_disk_and_what_is_deleted_is_zeroed(file: Path) ->
 def test_what_is_no_slot_store_is_one_line_for_the_operator(file: Path) -> None:
     file.write_bytes(b"no database " * 100)
     with pytest.raises(StorageError, match=r"slots\.db can't be opened as a slot store"):
-        SlotStore(file, Clock())
+        SqliteSlotStore(file, Clock())
 
 
 class AnyOrder(RuleBasedStateMachine):
     """Claims, completions, releases, time and restarts in any order, against a slot that is plain to see."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database, folder: Path) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory(prefix="sl")
-        self.file = Path(self.folder.name) / "slots.db"
-        self.clock = Clock()
-        self.store = SlotStore(self.file, self.clock)
+        self.slot = secrets.token_bytes(32)
+        self.clock = Clock(database)
+        self.open = partial(opened, database, folder, self.clock)
+        self.rows = partial(stored, database, folder)
+        self.store = self.open()
         self.claims: list[tuple[bytes, bytes]] = []  # claim, body
         #: Claim, body, end and response of the slot; None: it is free.
         self.held: tuple[bytes, bytes, float, bytes | None] | None = None
@@ -332,7 +375,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(body=st.sampled_from([BODY, OTHER_BODY]), lease_s=st.sampled_from([1.0, 60.0, 3600.0]))
     def claim(self, body: bytes, lease_s: float) -> None:
         fresh, present = len(self.claims).to_bytes(16), self._present()
-        outcome = self.store.claim(SLOT, body, fresh, lease_s)
+        outcome = self.store.claim(self.slot, body, fresh, lease_s)
         expected: Outcome
         if present is None:
             expected = Claimed(fresh)
@@ -354,9 +397,9 @@ class AnyOrder(RuleBasedStateMachine):
         may = present is not None and present[0] == held and present[3] in {None, sealed}
         if not may:
             with pytest.raises(DeadClaimError):
-                self.store.complete(SLOT, held, sealed)
+                self.store.complete(self.slot, held, sealed)
             return
-        self.store.complete(SLOT, held, sealed)
+        self.store.complete(self.slot, held, sealed)
         if present and present[3] is None:
             self.held = (held, body, self.clock.now + KEEP_S, sealed)
 
@@ -364,7 +407,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(pick=st.data())
     def release(self, pick: Any) -> None:
         held, _ = pick.draw(st.sampled_from(self.claims))
-        self.store.release(SLOT, held)
+        self.store.release(self.slot, held)
         present = self._present()
         if present and present[0] == held and present[3] is None:
             self.held = None
@@ -381,20 +424,21 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.store.close()
-        self.store = SlotStore(self.file, self.clock)
+        self.store = self.open()
 
     @invariant()
     def at_most_one_claim_is_alive(self) -> None:
-        rows = apsw.Connection(str(self.file))
-        alive = rows.execute("SELECT claim FROM slot WHERE expires > ?", (self.clock.now,)).fetchall()
-        rows.close()
+        alive = [claim for slot, claim, expires in self.rows() if slot == self.slot and expires > self.clock.now]
         present = self._present()
-        assert alive == ([(present[0],)] if present else [])
+        assert alive == ([present[0]] if present else [])
 
     def teardown(self) -> None:
         self.store.close()
-        self.folder.cleanup()
 
 
-TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+@pytest.mark.parametrize(("database", "examples"), [("sqlite", 40), ("postgres", 15)], indirect=["database"])
+def test_in_any_order_the_slot_is_what_it_should_be(database: Database, folder: Path, examples: int) -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        lambda: AnyOrder(database, folder),
+        settings=settings(max_examples=examples, stateful_step_count=25, deadline=None),
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -16,14 +15,14 @@ import grpc
 import pytest
 
 from openprysm.proof.v2 import proof_pb2
-from proof import audit
 from proof.anchor import Anchor
 from proof.keys import FileSigner, LogSigner
 from proof.log import Log
 from proof.note import LogKey
-from proof.storage import Store
+from proof.sqlite.storage import SqliteStore
 
 from .checker import check
+from .databases import Database, both
 from .load import Load, killed
 from .notaries import open_notary
 from .processes import PATIENCE_S, connected, told
@@ -39,25 +38,31 @@ _KILLS = int(os.environ.get("DRILL_KILLS", "4"))
 _MOMENT_S = 0.05
 
 
-async def test_whatever_was_acknowledged_survives_kill_9_at_any_moment(start: Start, folder: Path) -> None:
+@both
+async def test_whatever_was_acknowledged_survives_kill_9_at_any_moment(
+    start: Start, database: Database, folder: Path
+) -> None:
     load, seed = Load(), time.time_ns()
     print(f"seed {seed}")  # noqa: T201 - shown when it fails, and by the drill
     moments = random.Random(seed)  # noqa: S311 - moments
     for kill in range(1, _KILLS + 1):
-        await killed(start, folder, load, moments.randrange(200), moments.uniform(0.0, _MOMENT_S))
+        await killed(start, database, folder, load, moments.randrange(200), moments.uniform(0.0, _MOMENT_S))
         print(f"kill {kill}: {len(load.told)} acknowledged, all there")  # noqa: T201 - likewise
     assert len(load.told) > 50
 
 
+@both
 @pytest.mark.parametrize("point", ["before-sign", "after-sign", "before-commit", "after-commit"])
-async def test_a_kill_at_each_point_of_a_batch_loses_nothing(start: Start, folder: Path, point: str) -> None:
+async def test_a_kill_at_each_point_of_a_batch_loses_nothing(
+    start: Start, database: Database, folder: Path, point: str
+) -> None:
     load = Load()
     process = await start(FAULT=point, FAULT_AFTER="5")
     async with connected(folder) as stub:
         await load.until(stub, process)
     assert process.returncode == -9
     assert load.open  # the callers of that batch were not told
-    check(folder, load.told)
+    check(database, folder, load.told)
     before = len(load.told)
     process = await start()
     async with connected(folder) as stub:
@@ -65,25 +70,25 @@ async def test_a_kill_at_each_point_of_a_batch_loses_nothing(start: Start, folde
     assert len(load.told) > before
     process.terminate()
     assert await process.wait() == 0
-    check(folder, load.told)
+    check(database, folder, load.told)
 
 
 @pytest.mark.parametrize(("fault", "after"), [("eio", "30"), ("enospc", "500")])
 async def test_a_disk_that_refuses_ends_the_process_and_nothing_unwritten_was_acknowledged(
-    start: Start, folder: Path, fault: str, after: str
+    start: Start, database: Database, folder: Path, fault: str, after: str
 ) -> None:
     load = Load()
     process = await start(FAULT=fault, FAULT_AFTER=after)
     async with connected(folder) as stub:
         await load.until(stub, process)
     assert process.returncode == os.EX_IOERR
-    check(folder, load.told)
+    check(database, folder, load.told)
     process = await start()
     async with connected(folder) as stub:
         await load.again(stub)
     process.terminate()
     assert await process.wait() == 0
-    check(folder, load.told)
+    check(database, folder, load.told)
 
 
 async def sign(folder: Path, number: int) -> proof_pb2.SignResponse:
@@ -99,16 +104,19 @@ async def stopped(process: asyncio.subprocess.Process) -> None:
     assert await process.wait() == 0
 
 
-async def test_an_old_backup_is_read_but_not_written_and_the_reason_is_logged(start: Start, folder: Path) -> None:
+@both
+async def test_an_old_backup_is_read_but_not_written_and_the_reason_is_logged(
+    start: Start, database: Database, folder: Path
+) -> None:
     process = await start()
     first = await sign(folder, 1)
     await stopped(process)
-    shutil.copy(folder / "proof.db", folder / "backup")
+    old = database.back_up()
     process = await start()
     newer = await sign(folder, 2)
     await stopped(process)
-    database = (folder / "proof.db").read_bytes()
-    shutil.copy(folder / "backup", folder / "proof.db")
+    right = database.back_up()
+    database.restore(old)
     process = await start()
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await sign(folder, 3)
@@ -120,7 +128,7 @@ async def test_an_old_backup_is_read_but_not_written_and_the_reason_is_logged(st
     said = (folder / "log").read_text()
     assert "the log in the database has 1 entries, but 2 were signed" in said
     assert "an old backup was restored, so nothing is signed" in said
-    (folder / "proof.db").write_bytes(database)  # the right one again: it goes on
+    database.restore(right)  # it goes on
     process = await start()
     assert (await sign(folder, 2)).bundle == newer.bundle
     assert (await sign(folder, 3)).log_entry.log_index == 2
@@ -166,8 +174,11 @@ async def test_an_anchor_that_is_one_behind_catches_up_and_a_missing_one_is_made
         assert anchor.read() == newest
 
 
-async def test_two_writers_of_one_store_share_one_log(folder: Path, signer: FileSigner, log_signer: LogSigner) -> None:
-    notaries = [open_notary(folder, signer, log_signer) for _ in range(2)]
+@both
+async def test_two_writers_of_one_store_share_one_log(
+    folder: Path, database: Database, signer: FileSigner, log_signer: LogSigner
+) -> None:
+    notaries = [open_notary(folder, signer, log_signer, database.backend) for _ in range(2)]
     for notary in notaries:
         notary.start()
     # Each its own records, and all of a third kind.
@@ -178,7 +189,7 @@ async def test_two_writers_of_one_store_share_one_log(folder: Path, signer: File
     for notary in notaries:
         await notary.stop()
     assert len({proof.entry.index for proof in proofs if proof.entry}) == 60
-    found = audit.audit(folder / "proof.db", folder / "log-checkpoint")
+    found = database.audit(folder / "log-checkpoint")
     assert (found.faults, found.proofs) == ([], 60)
 
 
@@ -186,7 +197,9 @@ def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-async def test_a_writer_that_is_paused_in_its_batch_and_wakes_up_late_forks_nothing(start: Start, folder: Path) -> None:
+async def test_a_writer_that_is_paused_in_its_batch_and_wakes_up_late_forks_nothing(
+    start: Start, database: Database, folder: Path
+) -> None:
     process = await start(FAULT="pause", FAULT_AFTER="3")
     for number in range(3):
         await sign(folder, number)
@@ -195,7 +208,7 @@ async def test_a_writer_that_is_paused_in_its_batch_and_wakes_up_late_forks_noth
         while state_of(process.pid) != "T":
             await asyncio.sleep(0.01)
     signer = LogSigner(folder / "log-key.pem", "localhost")
-    other = Store(folder / "proof.db", busy_ms=50)
+    other = SqliteStore(folder / "proof.db", busy_ms=50)
     impatient = Log(other, signer, Anchor(folder / "log-checkpoint", signer.key))
     with pytest.raises(apsw.BusyError):  # it holds the lock: nobody goes past it
         impatient.open(0)
@@ -210,9 +223,10 @@ async def test_a_writer_that_is_paused_in_its_batch_and_wakes_up_late_forks_noth
     await notary.stop()
     assert (await sign(folder, 5)).log_entry.log_index == 5  # the one that slept goes on from there
     await stopped(process)
-    assert audit.audit(folder / "proof.db", folder / "log-checkpoint").faults == []
+    assert database.audit(folder / "log-checkpoint").faults == []
 
 
+@both
 @pytest.mark.parametrize("change", ["origin", "key"])
 async def test_a_log_keeps_its_origin_and_its_key(start: Start, folder: Path, change: str) -> None:
     process = await start()

@@ -16,14 +16,15 @@ from google.protobuf import struct_pb2
 from chassis import client
 from chassis.errors import ServiceError
 from openprysm.proof.v2 import proof_pb2
-from proof import audit, bundle, dsse, keys, merkle, note, statement, tiles, trust
+from proof import bundle, dsse, keys, merkle, note, statement, tiles, trust
+from proof.archive import Archive
 from proof.log import RefusedError
 
+from .databases import Database, both
 from .notaries import open_notary
 from .records import record
-from .test_notary import change
 from .test_service import get, sign, stub
-from .test_storage import VERSION_0
+from .test_sqlite import VERSION_0
 from .trees import head
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ async def fill(notary: Notary) -> list[bundle.Bundle]:
     return proofs
 
 
+@both
 async def test_a_reader_rebuilds_the_log_from_its_tiles_and_finds_every_proof_in_it(
     stub: proof_pb2_grpc.ProofServiceStub, notary: Notary, log_signer: LogSigner
 ) -> None:
@@ -99,6 +101,7 @@ async def test_a_reader_rebuilds_the_log_from_its_tiles_and_finds_every_proof_in
         assert (await sign(stub, _MANY[index])).bundle == bundle.dumps(proof)
 
 
+@both
 async def test_every_checkpoint_extends_every_earlier_one(
     stub: proof_pb2_grpc.ProofServiceStub, notary: Notary
 ) -> None:
@@ -146,6 +149,7 @@ async def test_what_never_changes_may_be_kept_and_what_is_new_with_every_proof_m
         assert dict(await call.initial_metadata())["cache-control"] == caching
 
 
+@both
 async def test_the_published_documents_are_enough_to_verify(
     stub: proof_pb2_grpc.ProofServiceStub, signer: FileSigner, log_signer: LogSigner
 ) -> None:
@@ -216,17 +220,18 @@ _DAMAGES = {
 }  # fmt: skip
 
 
+@both
 @pytest.mark.parametrize("damage", _DAMAGES)
 async def test_a_flipped_bit_is_data_loss_and_the_audit_names_it(
-    stub: proof_pb2_grpc.ProofServiceStub, notary: Notary, folder: Path, damage: str
+    stub: proof_pb2_grpc.ProofServiceStub, notary: Notary, database: Database, folder: Path, damage: str
 ) -> None:
     await fill(notary)
-    assert audit.audit(folder / "proof.db", folder / "log-checkpoint").faults == []
+    assert database.audit(folder / "log-checkpoint").faults == []
     update, select = _DAMAGES[damage]
-    raw = bytearray(next(iter(notary._reader._connection.execute(select)))[0])
+    raw = bytearray(database.select(select)[0][0])
     # Of a tile: the hash of leaf 300, or of the first tile below.
     raw[{"a leaf": 44 * 32 + 5, "a tile": 5}.get(damage, len(raw) // 2)] ^= 1
-    change(folder, update, bytes(raw))
+    database.change(update, bytes(raw))
     loss = (grpc.StatusCode.DATA_LOSS, "orchestration_error")
     # A leaf's own hash is no part of its path: its proof is whole, and its neighbour's is not.
     assert await refusal(get(stub, _MANY[301 if damage == "a leaf" else 300].request_id)) == loss
@@ -239,44 +244,40 @@ async def test_a_flipped_bit_is_data_loss_and_the_audit_names_it(
         "a leaf": f"leaf 300 ({_MANY[300].request_id}): not the hash of its envelope",
         "a tile": "tile 1/000.p/2: not the hashes of what is below it",
     }[damage]
-    assert named in audit.audit(folder / "proof.db", folder / "log-checkpoint").faults
+    assert named in database.audit(folder / "log-checkpoint").faults
 
 
+@both
 async def test_damage_at_the_edge_is_found_before_the_next_checkpoint(
-    stub: proof_pb2_grpc.ProofServiceStub, notary: Notary, folder: Path
+    stub: proof_pb2_grpc.ProofServiceStub, notary: Notary, database: Database
 ) -> None:
     await fill(notary)
     last = await checkpoint(stub)
-    change(
-        folder,
-        "UPDATE tile SET hashes = CAST(zeroblob(32) || substr(hashes, 33) AS BLOB) WHERE level = 0 AND number = 2",
-    )
+    ((hashes,),) = database.select("SELECT hashes FROM tile WHERE level = 0 AND number = 2")
+    database.change("UPDATE tile SET hashes = ? WHERE level = 0 AND number = 2", bytes(32) + hashes[32:])
     assert (await refusal(sign(stub, record(10_000))))[0] is grpc.StatusCode.FAILED_PRECONDITION
     assert await checkpoint(stub) == last
 
 
+@both
 @pytest.mark.parametrize("forged", ["note", "root", "size"])
 async def test_a_changed_checkpoint_is_data_loss(
-    stub: proof_pb2_grpc.ProofServiceStub, folder: Path, forged: str
+    stub: proof_pb2_grpc.ProofServiceStub, database: Database, folder: Path, forged: str
 ) -> None:
     await sign(stub, record())
-    change(
-        folder,
-        {
-            "note": "UPDATE checkpoint SET note = replace(note, 'log.example', 'log.exbmple')",
-            "root": "UPDATE checkpoint SET root = zeroblob(32)",
-            "size": "UPDATE checkpoint SET size = 2",
-        }[forged],
+    database.change(
+        f"UPDATE checkpoint SET {forged} = ?",  # noqa: S608 - our own names
+        {"note": "log.exbmple\n1\n", "root": bytes(32), "size": 2}[forged],
     )
     assert (await refusal(get(stub, record().request_id)))[0] is grpc.StatusCode.DATA_LOSS
     if forged != "root":
         assert (await refusal(checkpoint(stub)))[0] is grpc.StatusCode.DATA_LOSS
     assert (await refusal(sign(stub, record(2))))[0] is grpc.StatusCode.FAILED_PRECONDITION
-    assert audit.audit(folder / "proof.db", folder / "none").faults
+    assert database.audit(folder / "none").faults
 
 
 async def test_proofs_from_before_the_log_are_taken_into_it(
-    folder: Path, signer: FileSigner, log_signer: LogSigner
+    folder: Path, database: Database, signer: FileSigner, log_signer: LogSigner
 ) -> None:
     old = apsw.Connection(str(folder / "proof.db"))
     old.execute(VERSION_0)
@@ -291,29 +292,30 @@ async def test_proofs_from_before_the_log_are_taken_into_it(
         notary = open_notary(folder, signer, log_signer)
         notary.start()
         for one in before:
-            found = notary.archive.get(one.request_id)
+            found = await notary.read(Archive.get, one.request_id)
             assert found is not None
             assert found.entry is not None
             assert found.envelope.payload == statement.payload(one)
             assert found.entry.index == 149 - before.index(one)  # the oldest first
         assert (await notary.sign(before[0])).envelope.payload == statement.payload(before[0])
         await notary.stop()
-    findings = audit.audit(folder / "proof.db", folder / "log-checkpoint")
+    findings = database.audit(folder / "log-checkpoint")
     assert (findings.faults, findings.proofs) == ([], 150)
 
 
+@both
 async def test_a_damaged_edge_is_found_at_the_start_and_reading_goes_on(
-    folder: Path, signer: FileSigner, log_signer: LogSigner
+    folder: Path, database: Database, signer: FileSigner, log_signer: LogSigner
 ) -> None:
     for number in range(2):
-        notary = open_notary(folder, signer, log_signer)
+        notary = open_notary(folder, signer, log_signer, database.backend)
         notary.start()
         await notary.sign(record(number))
         await notary.stop()
-    change(folder, "UPDATE tile SET hashes = substr(hashes, 1, 32)")
-    notary = open_notary(folder, signer, log_signer)
+    database.change("UPDATE tile SET hashes = substr(hashes, 1, 32)")
+    notary = open_notary(folder, signer, log_signer, database.backend)
     notary.start()
     with pytest.raises(RefusedError, match="damaged"):
         await notary.sign(record(2))
-    assert notary.archive.get(record(0).request_id) is not None
+    assert await notary.read(Archive.get, record(0).request_id) is not None
     await notary.stop()

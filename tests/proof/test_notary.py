@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import apsw
 import pytest
 
 from proof import bundle, dsse, statement
-from proof.archive import CorruptError
+from proof.archive import Archive, CorruptError
 from proof.bundle import Bundle
 from proof.keys import FileSigner, ensure_key_file
 from proof.notary import ConflictError
 from proof.statement import RecordError
-from proof.storage import DiskError
 
+from .databases import Database, both
 from .notaries import open_notary
 from .records import call, record
 
@@ -29,44 +27,34 @@ if TYPE_CHECKING:
 _ID = record().request_id
 
 
-def change(folder: Path, statement_: str, *values: Any) -> None:
-    """Change a row as one who may write the file could."""
-    connection = apsw.Connection(str(folder / "proof.db"))
-    for (name,) in list(connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")):
-        connection.execute(f"DROP TRIGGER {name}")
-    connection.execute(statement_, values)
-    assert connection.changes() == 1
-    connection.close()
+pytestmark = both
 
 
-def ids(folder: Path) -> set[str]:
-    connection = apsw.Connection(str(folder / "proof.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    found = {str(name) for (name,) in connection.execute("SELECT request_id FROM proof")}
-    connection.close()
-    return found
+def ids(database: Database) -> set[str]:
+    return {str(name) for (name,) in database.select("SELECT request_id FROM proof")}
 
 
-async def test_a_proof_is_stored_when_it_is_returned(notary: Notary, signer: FileSigner, folder: Path) -> None:
+async def test_a_proof_is_stored_when_it_is_returned(notary: Notary, signer: FileSigner, database: Database) -> None:
     proof = await notary.sign(record())
     assert proof.envelope.payload == statement.payload(record())
     assert dsse.signature_holds(proof.envelope, signer.public_key)
-    assert ids(folder) == {_ID}
-    assert notary.archive.get(_ID) == proof
+    assert ids(database) == {_ID}
+    assert await notary.read(Archive.get, _ID) == proof
 
 
-async def test_the_same_record_again_is_the_same_bytes(notary: Notary, folder: Path) -> None:
+async def test_the_same_record_again_is_the_same_bytes(notary: Notary, database: Database) -> None:
     first = await notary.sign(record())
     assert bundle.dumps(await notary.sign(record())) == bundle.dumps(first)
     again = await asyncio.gather(*(notary.sign(record()) for _ in range(30)))
     assert {bundle.dumps(proof) for proof in again} == {bundle.dumps(first)}
-    assert ids(folder) == {_ID}
+    assert ids(database) == {_ID}
 
 
 async def test_another_record_under_the_same_id_is_refused_and_nothing_is_written(notary: Notary) -> None:
     first = await notary.sign(record())
     with pytest.raises(ConflictError):
         await notary.sign(record(confidence=0.1))
-    assert notary.archive.get(_ID) == first
+    assert await notary.read(Archive.get, _ID) == first
 
 
 async def test_of_two_records_at_once_under_one_id_one_is_proven(notary: Notary) -> None:
@@ -76,30 +64,30 @@ async def test_of_two_records_at_once_under_one_id_one_is_proven(notary: Notary)
     signed = [outcome for outcome in outcomes if isinstance(outcome, Bundle)]
     assert len(signed) == 1
     assert sum(isinstance(outcome, ConflictError) for outcome in outcomes) == 9
-    assert notary.archive.get(_ID) == signed[0]
+    assert await notary.read(Archive.get, _ID) == signed[0]
 
 
-async def test_200_at_once_are_all_stored(notary: Notary, folder: Path) -> None:
+async def test_200_at_once_are_all_stored(notary: Notary, database: Database) -> None:
     proofs = await asyncio.gather(*(notary.sign(record(number)) for number in range(200)))
-    assert ids(folder) == {record(number).request_id for number in range(200)}
-    assert [notary.archive.get(record(number).request_id) for number in range(200)] == list(proofs)
+    assert ids(database) == {record(number).request_id for number in range(200)}
+    assert [await notary.read(Archive.get, record(number).request_id) for number in range(200)] == list(proofs)
 
 
-async def test_a_record_that_must_not_be_signed_leaves_nothing(notary: Notary, folder: Path) -> None:
+async def test_a_record_that_must_not_be_signed_leaves_nothing(notary: Notary, database: Database) -> None:
     for bad in (record(confidence=float("nan")), record(calls=(call(),) * 17), record(request_id="x")):
         with pytest.raises(RecordError):
             await notary.sign(bad)
-    assert ids(folder) == set()
+    assert ids(database) == set()
 
 
-async def test_a_caller_that_goes_away_takes_nobody_along(notary: Notary, folder: Path) -> None:
+async def test_a_caller_that_goes_away_takes_nobody_along(notary: Notary, database: Database) -> None:
     gone = [asyncio.create_task(notary.sign(record(number))) for number in range(20)]
     stayed = [asyncio.create_task(notary.sign(record(number))) for number in range(20, 40)]
     await asyncio.sleep(0)
     for task in gone:
         task.cancel()
     assert len(await asyncio.gather(*stayed)) == 20
-    assert {record(number).request_id for number in range(20, 40)} <= ids(folder)
+    assert {record(number).request_id for number in range(20, 40)} <= ids(database)
     for number in range(20):  # a retry finds what was stored, or stores it
         assert (await notary.sign(record(number))).envelope.payload == statement.payload(record(number))
 
@@ -109,56 +97,56 @@ async def test_a_caller_that_goes_away_takes_nobody_along(notary: Notary, folder
 )
 async def test_an_id_that_is_none_finds_nothing(notary: Notary, request_id: str) -> None:
     await notary.sign(record())
-    assert notary.archive.get(request_id) is None
-    assert notary.archive.get(record(2).request_id) is None
+    assert await notary.read(Archive.get, request_id) is None
+    assert await notary.read(Archive.get, record(2).request_id) is None
 
 
 @pytest.mark.parametrize("column", ["payload", "signature"])
-async def test_a_changed_row_is_found_out(notary: Notary, folder: Path, column: str) -> None:
+async def test_a_changed_row_is_found_out(notary: Notary, database: Database, column: str) -> None:
     proof = await notary.sign(record())
     raw = bytearray(getattr(proof.envelope, column))
     raw[len(raw) // 2] ^= 1
-    change(folder, f"UPDATE proof SET {column} = ?", bytes(raw))  # noqa: S608 - our own names
+    database.change(f"UPDATE proof SET {column} = ?", bytes(raw))  # noqa: S608 - our own names
     with pytest.raises(CorruptError):
-        notary.archive.get(_ID)
+        await notary.read(Archive.get, _ID)
     with pytest.raises(CorruptError):
         await notary.sign(record())
 
 
-async def test_a_row_under_another_id_is_found_out(notary: Notary, folder: Path) -> None:
+async def test_a_row_under_another_id_is_found_out(notary: Notary, database: Database) -> None:
     await notary.sign(record())
-    change(folder, "UPDATE proof SET request_id = ?", record(2).request_id)
+    database.change("UPDATE proof SET request_id = ?", record(2).request_id)
     with pytest.raises(CorruptError):
-        notary.archive.get(record(2).request_id)
+        await notary.read(Archive.get, record(2).request_id)
 
 
-async def test_a_row_of_a_key_that_nobody_knows_is_found_out(notary: Notary, folder: Path) -> None:
+async def test_a_row_of_a_key_that_nobody_knows_is_found_out(notary: Notary, database: Database) -> None:
     await notary.sign(record())
-    change(folder, "UPDATE proof SET keyid = ?", "SHA256:" + "A" * 43)
+    database.change("UPDATE proof SET keyid = ?", "SHA256:" + "A" * 43)
     with pytest.raises(CorruptError):
-        notary.archive.get(_ID)
+        await notary.read(Archive.get, _ID)
 
 
-async def rotated(folder: Path, log_signer: LogSigner) -> tuple[Notary, Bundle]:
+async def rotated(folder: Path, database: Database, log_signer: LogSigner) -> tuple[Notary, Bundle]:
     """Return a notary with a new key over a proof that an old key has signed, and that proof."""
     key = folder / "key.pem"
     ensure_key_file(key)
-    old = open_notary(folder, FileSigner(key), log_signer)
+    old = open_notary(folder, FileSigner(key), log_signer, database.backend)
     old.start()
     proof = await old.sign(record())
     await old.stop()
     key.unlink()
     ensure_key_file(key)
-    new = open_notary(folder, FileSigner(key), log_signer)
+    new = open_notary(folder, FileSigner(key), log_signer, database.backend)
     new.start()
     return new, proof
 
 
 async def test_what_an_old_key_signed_stays_verifiable_and_is_not_signed_anew(
-    folder: Path, log_signer: LogSigner
+    folder: Path, database: Database, log_signer: LogSigner
 ) -> None:
-    new, proof = await rotated(folder, log_signer)
-    assert new.archive.get(_ID) == proof
+    new, proof = await rotated(folder, database, log_signer)
+    assert await new.read(Archive.get, _ID) == proof
     assert await new.sign(record()) == proof
     assert (await new.sign(record(2))).envelope.keyid != proof.envelope.keyid
     await new.stop()
@@ -166,50 +154,11 @@ async def test_what_an_old_key_signed_stays_verifiable_and_is_not_signed_anew(
 
 @pytest.mark.parametrize("pem", ["garbage", "another key"])
 async def test_a_key_that_was_changed_in_the_store_proves_nothing(
-    folder: Path, log_signer: LogSigner, pem: str
+    folder: Path, database: Database, log_signer: LogSigner, pem: str
 ) -> None:
-    new, proof = await rotated(folder, log_signer)
+    new, proof = await rotated(folder, database, log_signer)
     forged = b"garbage" if pem == "garbage" else (folder / "key.pub.pem").read_bytes()
-    change(folder, "UPDATE signing_key SET public_pem = ? WHERE keyid = ?", forged, proof.envelope.keyid)
+    database.change("UPDATE signing_key SET public_pem = ? WHERE keyid = ?", forged, proof.envelope.keyid)
     with pytest.raises(CorruptError):
-        new.archive.get(_ID)
+        await new.read(Archive.get, _ID)
     await new.stop()
-
-
-async def test_a_disk_that_is_full_ends_the_process_and_nothing_of_the_batch_is_acknowledged(
-    folder: Path, signer: FileSigner, log_signer: LogSigner
-) -> None:
-    died = []
-    notary = open_notary(folder, signer, log_signer, lambda: died.append(True))
-    notary.start()
-    await notary.sign(record(0))
-    connection = notary._writer._connection
-    connection.pragma("max_page_count", connection.pragma("page_count"))
-    large = tuple(call(model="m" * 256, stage="s" * 256, provider="p" * 256) for _ in range(16))
-    outcomes = await asyncio.gather(
-        *(notary.sign(record(number, calls=large)) for number in range(1, 100)), return_exceptions=True
-    )
-    assert died
-    assert any(isinstance(outcome, DiskError) for outcome in outcomes)
-    stored = ids(folder)
-    for number, outcome in enumerate(outcomes, 1):
-        assert (record(number).request_id in stored) == isinstance(outcome, Bundle)
-    await notary.stop()
-    again = open_notary(folder, signer, log_signer)
-    again.start()
-    assert await asyncio.gather(
-        *(again.sign(record(number, calls=large)) for number in range(100)), return_exceptions=True
-    )
-    assert len(ids(folder)) == 100
-    await again.stop()
-
-
-async def test_a_notary_that_stopped_has_closed_its_file(
-    folder: Path, signer: FileSigner, log_signer: LogSigner
-) -> None:
-    running = open_notary(folder, signer, log_signer)
-    running.start()
-    await running.sign(record())
-    await running.stop()
-    # No -wal, no -shm: all is in the file.
-    assert sorted(os.listdir(folder)) == ["log-checkpoint", "proof.db"]  # noqa: PTH208 - no loop waits for it

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from proof import bundle, revocation, trust, verify
-from proof.archive import CorruptError
+from proof.archive import Archive, CorruptError
 from proof.keys import FileSigner, ensure_key_file
 from proof.log import RefusedError
-from proof.storage import Store
+from proof.sqlite.storage import SqliteStore
 
 from .notaries import open_notary
 from .records import record
@@ -31,8 +31,8 @@ def new_key(folder: Path) -> FileSigner:
 
 
 @pytest.fixture
-def store(folder: Path) -> Iterator[Store]:
-    opened = Store(folder / "proof.db")
+def store(folder: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore(folder / "proof.db")
     yield opened
     opened.close()
 
@@ -43,10 +43,10 @@ async def test_proofs_of_every_key_hold_after_each_rotation(folder: Path, log_si
         notary = open_notary(folder, new_key(folder), log_signer)
         notary.start()
         proofs.append(await notary.sign(record(number)))
-        believed = notary.archive.trust()
+        believed = await notary.read(Archive.trust)
         assert len(believed.keys) == number + 1
         for earlier, proof in enumerate(proofs):
-            assert notary.archive.get(record(earlier).request_id) == proof
+            assert await notary.read(Archive.get, record(earlier).request_id) == proof
             assert verify.verified(verify.verify(bundle.to_object(proof), believed, None))
         await notary.stop()
     assert len({proof.envelope.keyid for proof in proofs}) == 4
@@ -64,7 +64,7 @@ async def test_a_revoked_key_signs_no_more_and_what_it_signed_keeps_holding(
     with pytest.raises(RefusedError, match="was revoked"):
         await notary.sign(record(3))
     assert await notary.sign(record(1)) == proofs[1]  # a retry is no new signature
-    believed = notary.archive.trust()
+    believed = await notary.read(Archive.trust)
     assert believed.keys[signer.keyid].revoked_from == 3
     assert trust.read_jwks(trust.jwks(believed.keys))[signer.keyid].revoked_from == 3
     for proof in proofs:
@@ -73,12 +73,12 @@ async def test_a_revoked_key_signs_no_more_and_what_it_signed_keeps_holding(
     after = open_notary(folder, new_key(folder), log_signer)
     after.start()
     assert (await after.sign(record(3))).envelope.keyid != signer.keyid
-    assert after.archive.get(record(0).request_id) == proofs[0]
+    assert await after.read(Archive.get, record(0).request_id) == proofs[0]
     await after.stop()
 
 
 async def test_what_a_thief_logs_under_a_revoked_key_does_not_hold(
-    folder: Path, log_signer: LogSigner, store: Store, monkeypatch: pytest.MonkeyPatch
+    folder: Path, log_signer: LogSigner, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signer = new_key(folder)
     notary = open_notary(folder, signer, log_signer)
@@ -86,17 +86,17 @@ async def test_what_a_thief_logs_under_a_revoked_key_does_not_hold(
     await notary.sign(record(0))
     revocation.revoke(store, signer.keyid)
     # One who has the keys and the database, and another program.
-    monkeypatch.setattr(Store, "revoked_from", lambda *_: None)
+    monkeypatch.setattr(SqliteStore, "revoked_from", lambda *_: None)
     forged = await notary.sign(record(1))
     monkeypatch.undo()
     with pytest.raises(CorruptError):
-        notary.archive.get(record(1).request_id)
-    checks = verify.verify(bundle.to_object(forged), notary.archive.trust(), None)
+        await notary.read(Archive.get, record(1).request_id)
+    checks = verify.verify(bundle.to_object(forged), await notary.read(Archive.trust), None)
     assert [check.name for check in checks if check.status == "fail"] == ["key: not revoked"]
     await notary.stop()
 
 
-def test_a_key_that_never_signed_can_not_be_revoked(store: Store) -> None:
+def test_a_key_that_never_signed_can_not_be_revoked(store: SqliteStore) -> None:
     with pytest.raises(KeyError):
         revocation.revoke(store, "SHA256:" + "A" * 43)
 

@@ -26,7 +26,6 @@ from proof.service import SERVICE, ProofServicer
 from proof.statement import Compliance, Degradation, Record
 
 from .records import call, record, records
-from .test_notary import change
 from .test_verify import trusting
 from .wire import sign_request
 
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 
     from proof.keys import FileSigner, LogSigner
     from proof.notary import Notary
+
+    from .databases import Database
 
 _ID = record().request_id
 
@@ -164,11 +165,11 @@ async def test_an_unknown_id_is_not_found(stub: proof_pb2_grpc.ProofServiceStub,
 
 
 async def test_a_tampered_proof_is_data_loss_and_never_verified(
-    stub: proof_pb2_grpc.ProofServiceStub, folder: Path
+    stub: proof_pb2_grpc.ProofServiceStub, database: Database
 ) -> None:
     signed = await sign(stub, record())
     payload = bundle.read(json.loads(signed.bundle)).envelope.payload
-    change(folder, "UPDATE proof SET payload = ?", payload.replace(b'"confidence":"0.85', b'"confidence":"0.95'))
+    database.change("UPDATE proof SET payload = ?", payload.replace(b'"confidence":"0.85', b'"confidence":"0.95'))
     for tried in (get(stub, _ID), sign(stub, record())):
         with pytest.raises(ServiceError) as caught:
             await tried

@@ -1,19 +1,24 @@
-"""The SQLite store: rows are only ever added, and a commit that fails leaves nothing."""
+"""What any store does: rows are only ever added, and a transaction is there whole or not at all."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import apsw
 import pytest
 
 from proof.dsse import Envelope
 from proof.rows import LogRow, Row, StoredCheckpoint
-from proof.storage import DamagedError, DiskError, StorageError, Store
+
+from .databases import both
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from proof.storage import Store
+
+    from .databases import Database
+
+pytestmark = both
 
 
 def row(index: int, name: str, payload: bytes = b"payload", keyid: str = "key") -> Row:
@@ -21,23 +26,11 @@ def row(index: int, name: str, payload: bytes = b"payload", keyid: str = "key") 
 
 
 @pytest.fixture
-def file(folder: Path) -> Path:
-    return folder / "proof.db"
-
-
-@pytest.fixture
-def store(file: Path) -> Iterator[Store]:
-    opened = Store(file)
+def store(database: Database) -> Iterator[Store]:
+    opened = database.backend.store()
     opened.add_key("key", b"pem")
     yield opened
     opened.close()
-
-
-def rows(file: Path) -> int:
-    connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
-    (count,) = connection.execute("SELECT count(*) FROM proof").fetchone() or (0,)
-    connection.close()
-    return int(count)
 
 
 def add(store: Store, *given: Row) -> None:
@@ -45,9 +38,14 @@ def add(store: Store, *given: Row) -> None:
         store.add(given)
 
 
-def test_what_was_added_is_there_for_another_connection(store: Store, file: Path) -> None:
+def rows(database: Database) -> int:
+    ((count,),) = database.select("SELECT count(*) FROM proof")
+    return int(count)
+
+
+def test_what_was_added_is_there_for_another_connection(store: Store, database: Database) -> None:
     add(store, row(0, "a"), row(1, "b", b"other"))
-    reader = Store(file)
+    reader = database.backend.store()
     assert reader.get("b") == row(1, "b", b"other")
     assert reader.get("c") is None
     assert reader.rows(0, 10) == [row(0, "a"), row(1, "b", b"other")]
@@ -59,17 +57,17 @@ def test_what_was_added_is_there_for_another_connection(store: Store, file: Path
 
 
 @pytest.mark.parametrize("index", [0, 2, 7, -1])
-def test_indices_have_no_gap_and_none_is_taken_twice(store: Store, index: int) -> None:
+def test_indices_have_no_gap_and_none_is_taken_twice(store: Store, database: Database, index: int) -> None:
     add(store, row(0, "a"))
-    with pytest.raises(apsw.ConstraintError, match="contiguous"):
+    with pytest.raises(database.failures):
         add(store, row(index, "b"))
     add(store, row(1, "b"))
 
 
 @pytest.mark.parametrize("size", [0, 4, 5])
-def test_a_checkpoint_is_of_a_larger_tree_than_any_before(store: Store, size: int) -> None:
+def test_a_checkpoint_is_of_a_larger_tree_than_any_before(store: Store, database: Database, size: int) -> None:
     store.add_checkpoint(StoredCheckpoint(5, b"root", "note"))
-    with pytest.raises(apsw.ConstraintError, match="never"):
+    with pytest.raises(database.failures):
         store.add_checkpoint(StoredCheckpoint(size, b"root", "note"))
     store.add_checkpoint(StoredCheckpoint(6, b"root", "newer"))
     assert store.checkpoint().note == "newer"
@@ -77,11 +75,11 @@ def test_a_checkpoint_is_of_a_larger_tree_than_any_before(store: Store, size: in
     assert [over and over.size for over in found] == [5, 5, 6, None]
 
 
-def test_tiles_only_grow(store: Store) -> None:
+def test_tiles_only_grow(store: Store, database: Database) -> None:
     store.put_tile(0, 0, b"a" * 32)
     store.put_tile(0, 0, b"a" * 32 + b"b" * 32)
     for hashes in (b"a" * 32, b"c" * 64, b"", b"x" + b"a" * 64):
-        with pytest.raises(apsw.ConstraintError, match="only grow"):
+        with pytest.raises(database.failures, match="only grow"):
             store.put_tile(0, 0, hashes)
     assert store.tile(0, 0) == b"a" * 32 + b"b" * 32
     assert store.tile(0, 1) == store.tile(1, 0) == b""
@@ -94,158 +92,61 @@ def test_a_key_is_remembered_as_it_was(store: Store) -> None:
     assert store.key("new") == b"pem of the new one"
 
 
-def test_a_transaction_is_stored_whole_or_not_at_all(store: Store, file: Path) -> None:
+def test_a_transaction_is_stored_whole_or_not_at_all(store: Store, database: Database) -> None:
     add(store, row(0, "a"))
-    with pytest.raises(apsw.ConstraintError):
+    with pytest.raises(database.failures):
         add(store, row(1, "b"), row(2, "c", keyid="a key that nobody knows"))
-    assert rows(file) == 1
+    assert rows(database) == 1
     add(store, row(1, "b"))
-    assert rows(file) == 2
+    assert rows(database) == 2
 
 
-def test_a_full_file_is_a_disk_error_and_leaves_nothing(store: Store, file: Path) -> None:
+@pytest.mark.parametrize("order", [(1, 3), (2,), (0, 1), (-1, 0)])
+def test_several_at_once_have_no_gap_either(store: Store, database: Database, order: tuple[int, ...]) -> None:
     add(store, row(0, "a"))
-    store._connection.pragma("max_page_count", store._connection.pragma("page_count"))
-    with pytest.raises(DiskError):
-        add(store, row(1, "b", b"x" * 100_000))
-    assert rows(file) == 1
+    with pytest.raises(database.failures):
+        add(store, *(row(index, str(index)) for index in order))
+    add(store, row(1, "b"), row(2, "c"))
+    assert rows(database) == 3
 
 
-def test_a_file_that_another_process_holds_is_waited_for_and_then_an_error(store: Store, file: Path) -> None:
-    other = apsw.Connection(str(file))
-    other.execute("BEGIN IMMEDIATE")
-    store._connection.set_busy_timeout(10)
-    with pytest.raises(apsw.BusyError):
-        add(store, row(0, "a"))
-    other.execute("ROLLBACK")
-    other.close()
-    add(store, row(0, "a"))
-    assert rows(file) == 1
+def test_proofs_are_found_by_their_ids_and_keys_in_the_order_in_which_they_came(store: Store) -> None:
+    add(store, row(0, "a"), row(1, "b"), row(2, "c"))
+    assert store.find(["c", "nobody", "a", "a"]) == {"a": row(0, "a"), "c": row(2, "c")}
+    assert store.find([]) == {}
+    for keyid in ("z", "b", "y"):
+        store.add_key(keyid, b"pem")
+        store.add_key("key", b"pem")
+    assert store.keyids() == ["key", "z", "b", "y"]
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE proof SET payload = x'00'",
-        "UPDATE OR REPLACE proof SET request_id = 'b'",
-        "DELETE FROM proof",
-        "REPLACE INTO proof VALUES (1, 'a', x'00', x'00', 'key')",
-        "REPLACE INTO proof VALUES (0, 'b', x'00', x'00', 'key')",
-        "INSERT OR IGNORE INTO proof VALUES (1, 'a', x'00', x'00', 'key')",
-        "INSERT INTO proof VALUES (1, 'a', x'', x'', 'key') ON CONFLICT DO UPDATE SET payload = x'00'",
-        "DELETE FROM tile",
-        "REPLACE INTO tile VALUES (0, 0, x'00')",
-        "UPDATE checkpoint SET note = ''",
-        "DELETE FROM checkpoint",
-        "REPLACE INTO checkpoint VALUES (1, x'00', '')",
-        "UPDATE log SET origin = 'b'",
-        "DELETE FROM log",
-        "REPLACE INTO log VALUES (1, 'b', x'00', 1)",
-        "UPDATE revocation SET from_index = 9",
-        "DELETE FROM revocation",
-        "REPLACE INTO revocation VALUES ('key', 9)",
-        "UPDATE signing_key SET public_pem = x'00'",
-        "DELETE FROM signing_key",
-        "REPLACE INTO signing_key VALUES ('key', x'00')",
-    ],
-)
-def test_rows_can_only_be_added_by_whoever_opens_the_file(store: Store, file: Path, statement: str) -> None:
-    add(store, row(0, "a"))
-    store.put_tile(0, 0, b"h" * 32)
-    store.add_checkpoint(StoredCheckpoint(1, b"root", "note"))
-    store.begin_log(LogRow("a", b"key", 1))
+def test_a_log_is_begun_and_a_key_revoked_only_once(store: Store, database: Database) -> None:
+    assert (store.log(), store.revoked_from("key")) == (None, None)
+    store.begin_log(LogRow("log.example", b"public", 7))
     store.revoke("key", 5)
-    other = apsw.Connection(str(file))
-    with pytest.raises(apsw.ConstraintError, match=r"never|contiguous"):
-        other.execute(statement)
-    other.close()
-    assert store.get("a") == row(0, "a")
-    assert store.key("key") == b"pem"
+    for again in (lambda: store.begin_log(LogRow("b", b"", 1)), lambda: store.revoke("key", 6)):
+        with pytest.raises(database.failures):
+            again()
+    assert store.log() == LogRow("log.example", b"public", 7)
+    assert (store.revoked(), store.revoked_from("key")) == ({"key": 5}, 5)
 
 
-#: The tables of the version before the log, as it made them.
-VERSION_0 = """
-CREATE TABLE signing_key (keyid TEXT PRIMARY KEY, public_pem BLOB NOT NULL) STRICT;
-CREATE TABLE proof (
-    request_id TEXT PRIMARY KEY, payload BLOB NOT NULL, signature BLOB NOT NULL,
-    keyid TEXT NOT NULL REFERENCES signing_key
-) STRICT, WITHOUT ROWID;
-CREATE TRIGGER proof_is_never_changed BEFORE UPDATE ON proof
-    BEGIN SELECT RAISE(ABORT, 'proofs are never changed'); END;
-CREATE TRIGGER proof_is_never_deleted BEFORE DELETE ON proof
-    BEGIN SELECT RAISE(ABORT, 'proofs are never deleted'); END;
-CREATE TRIGGER key_is_never_deleted BEFORE DELETE ON signing_key
-    BEGIN SELECT RAISE(ABORT, 'keys are never deleted'); END;
-"""
+def test_a_snapshot_sees_nothing_of_what_is_committed_meanwhile(store: Store, database: Database) -> None:
+    reader = database.backend.store()
+    with reader.snapshot():
+        assert reader.rows(0, 10) == []
+        add(store, row(0, "a"))
+        assert reader.rows(0, 10) == []
+    assert reader.rows(0, 10) == [row(0, "a")]
+    reader.close()
 
 
-_OLD_ROWS = """
-INSERT INTO signing_key VALUES ('key', x'70656d');
-INSERT INTO proof VALUES ('a', CAST('{"predicate":{"created":3}}' AS BLOB), x'01', 'key');
-INSERT INTO proof VALUES ('c', CAST('{"predicate":{"created":2}}' AS BLOB), x'02', 'key');
-INSERT INTO proof VALUES ('b', CAST('{"predicate":{"created":2}}' AS BLOB), x'03', 'key');
-"""
-
-
-def test_proofs_from_before_the_log_are_set_aside_in_the_order_of_their_making(file: Path) -> None:
-    old = apsw.Connection(str(file))
-    old.execute(VERSION_0 + _OLD_ROWS)
-    old.close()
-    for _ in range(2):  # the second time there is nothing to do
-        opened = Store(file)
-        assert [(each.index, each.request_id) for each in opened.unlogged(0, 10)] == [(0, "b"), (1, "c"), (2, "a")]
-        assert [each.request_id for each in opened.unlogged(1, 1)] == ["c"]
-        assert (opened.get("a"), opened.key("key")) == (None, b"pem")
-        opened.close()
-    opened = Store(file)
-    with pytest.raises(apsw.ConstraintError, match="keys are never deleted"):
-        opened._connection.execute("DELETE FROM signing_key")
-    opened.end_unlogged()
-    assert opened.unlogged(0, 10) == []
-    opened.close()
-
-
-def test_a_file_of_a_newer_version_is_refused_in_one_line(file: Path) -> None:
-    newer = apsw.Connection(str(file))
-    newer.pragma("user_version", 99)
-    newer.close()
-    with pytest.raises(StorageError, match="newer version"):
-        Store(file)
-
-
-def test_commits_are_on_disk_before_they_are_acknowledged(store: Store) -> None:
-    pragma = store._connection.pragma
-    assert pragma("journal_mode") == "wal"
-    assert pragma("synchronous") == 2  # FULL: an fsync of the log at every commit
-    assert pragma("foreign_keys") == 1
-
-
-@pytest.mark.parametrize("version", ["3.40.1", "3.51.2", "3.7.0", "2.8.17"])
-def test_a_sqlite_that_can_lose_data_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
-    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: version)
-    with pytest.raises(StorageError, match=version):
-        Store(file)
-    assert not file.exists()
-
-
-def test_what_is_no_store_is_refused_in_one_line(folder: Path) -> None:
-    (folder / "text").write_text("no database at all, but long enough to be looked at " * 10)
-    for path in (folder / "text", folder, folder / "none" / "proof.db"):
-        with pytest.raises(StorageError, match=f"^{path} can't be opened as a proof store$"):
-            Store(path)
-
-
-def test_a_damaged_page_is_told_apart_from_a_proof_that_is_not_there(file: Path) -> None:
-    opened = Store(file)
-    opened.add_key("key", b"pem")
-    add(opened, *(row(number, f"{number:032x}", b"x" * 2_000) for number in range(50)))
-    opened.close()
-    raw = bytearray(file.read_bytes())
-    page = 4096
-    for start in range(len(raw) - 10 * page, len(raw), page):  # the headers of the last pages
-        raw[start : start + 12] = b"\xff" * 12
-    file.write_bytes(raw)
-    opened = Store(file)
-    with pytest.raises(DamagedError):
-        opened.get(f"{49:032x}")
-    opened.close()
+def test_what_raises_within_a_transaction_leaves_nothing_and_the_next_one_goes_on(
+    store: Store, database: Database
+) -> None:
+    with pytest.raises(KeyError), store.transaction():
+        store.add([row(0, "a")])
+        raise KeyError
+    assert rows(database) == 0
+    add(store, row(0, "b"))
+    assert rows(database) == 1

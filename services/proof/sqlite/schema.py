@@ -1,6 +1,8 @@
-"""The tables of the proof store, and how a file of an older version comes to have them.
+"""The tables of the proof store in SQLite, and how a file of an older version comes to have them.
 
-`PRAGMA user_version` is the version of a file: 0 has proofs without a log, 1 has the log.
+`PRAGMA user_version` is the version of a file: 0 has proofs without a log, 1 has the log. Not alembic, which brings
+PostgreSQL up to date: it would open the file with the interpreter's sqlite3, which can lose what others commit. And a
+file belongs to one machine, so the service that opens it can as well bring it to its version.
 """
 
 from __future__ import annotations

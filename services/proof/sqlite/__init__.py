@@ -1,0 +1,1 @@
+"""The proof service's database in SQLite: one file, one machine."""
