@@ -94,7 +94,7 @@ class Verdict:
 def assign(phases: list[Phase], requests: list[Told]) -> list[Verdict]:
     """Give every request to the phase in which it ended; one that ended in none to the one before."""
     verdicts = [Verdict(phase) for phase in phases]
-    for told in requests:
+    for told in requests if phases else ():
         index = max((i for i, phase in enumerate(phases) if phase.began <= told.ended), default=0)
         verdicts[index].requests.append(told)
     return verdicts
