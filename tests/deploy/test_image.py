@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +97,13 @@ def test_the_locks_are_all_there_and_no_other() -> None:
     assert {path.stem for path in (LOCKS / "images").iterdir()} == set(SETTINGS)
     assert pins("build.txt").keys() >= {"hatchling", "uv"}
     assert "--hash=sha256:" in (LOCKS / "build.txt").read_text()
+
+
+def test_the_linter_has_nothing_to_say_and_what_it_must_not_say_has_a_reason() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    told = subprocess.run([hadolint, "--no-color", DOCKERFILE], check=False, capture_output=True, text=True)
+    assert (told.returncode, told.stdout) == (0, "")
+    lines = DOCKERFILE.read_text().splitlines()
+    ignores = [number for number, line in enumerate(lines) if "hadolint ignore" in line]
+    for number in ignores:
+        assert lines[number - 1].startswith("# "), "its reason stands above"

@@ -67,7 +67,7 @@ class Drill:
         await self.planned("signing key", operations.signing_key_changes)
         await self.planned("API key", operations.api_key_changes)
         for service in ORDER:
-            besides = (CUT, CUT_STREAM) if service == "gateway" else ()
+            besides = {"executor": (CUT_STREAM,), "gateway": (CUT, CUT_STREAM)}.get(service, ())
             await self.unplanned(f"kill -9: {service}", partial(operations.dies, service), *besides)
         if POSTGRES:
             await self.unplanned("database restarted", partial(operations.database_restarts, kill=False))

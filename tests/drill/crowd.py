@@ -93,14 +93,15 @@ class Crowd:
     async def _ask(self, client: aiohttp.ClientSession, fields: dict[str, Any]) -> bool:
         """Send one request, write down what came of it, and tell whether the connection is kept."""
         body, headers = {"messages": _QUESTION, **fields}, {"authorization": f"Bearer {self.key}"}
-        began = time.monotonic()
+        began, failure = time.monotonic(), CUT
         try:
             async with client.post("/v2/orchestrate", json=body, headers=headers) as response:
+                failure = CUT_STREAM if response.content_type == "text/event-stream" else CUT
                 text = await response.text()
                 self.told.append(_told(began, response.status, text, streamed="stream" in fields))
                 return response.headers.get("connection") != "close"
         except (aiohttp.ClientError, OSError, TimeoutError):
-            self.told.append(Told(began, time.monotonic(), CUT))
+            self.told.append(Told(began, time.monotonic(), failure))
             return False
 
     async def until(self, answers: int, timeout_s: float = 60.0) -> None:

@@ -13,7 +13,7 @@ DOCUMENTED: Final = frozenset(
 )
 #: A connection that broke: nobody was there to answer. Only a gateway's death may cause it.
 CUT: Final = "cut"
-#: A stream that ended without its last event.
+#: A stream that ended without its last event, as docs/streaming.md says of whoever dies while it speaks.
 CUT_STREAM: Final = "stream without an end"
 
 

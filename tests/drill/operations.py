@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _ANSWERS: Final = 40
 _PATIENCE_S: Final = 20.0
 _DARK_S: Final = 10.0
+#: A little more than the server needs to start again: a fail-over takes longer.
+_DATABASE_AWAY_S: Final = 2.0
 #: Whether the proof service takes another signing key without a restart.
 RELOADS: Final = importlib.util.find_spec("proof.keyring") is not None
 
@@ -99,6 +101,7 @@ def database_restarts(blows: list[float], *, kill: bool) -> Callable[[Town, Crow
         began = time.monotonic()
         blows.append(began)
         await (town.database.kill() if kill else town.database.stop())
+        await asyncio.sleep(_DATABASE_AWAY_S)
         await town.database.start()
         took = time.monotonic() - began
         await crowd.until(_ANSWERS)

@@ -170,7 +170,9 @@ class Postgres:
         self.server = server
         self._folder = folder
         self.name = f"t{secrets.token_hex(8)}"
-        server.execute(f"CREATE DATABASE {self.name}" + (f" TEMPLATE {template} STRATEGY FILE_COPY" if template else ""))
+        server.execute(
+            f"CREATE DATABASE {self.name}" + (f" TEMPLATE {template} STRATEGY FILE_COPY" if template else "")
+        )
         self.conninfo = server.conninfo(self.name)
         self.backend = PostgresBackend(self.conninfo)
         self.settings = {"OPENPRYSM_PROOF_POSTGRES": self.conninfo}

@@ -141,7 +141,9 @@ def test_a_database_that_can_lose_what_it_acknowledges_is_refused(database: Post
         database.backend.store()
 
 
-def test_a_connection_that_breaks_is_unavailable_once_and_then_another(database: Postgres, store: PostgresStore) -> None:
+def test_a_connection_that_breaks_is_unavailable_once_and_then_another(
+    database: Postgres, store: PostgresStore
+) -> None:
     add(store, row(0, "a"))
     database.end_sessions()
     with pytest.raises(UnavailableError):
