@@ -13,7 +13,7 @@ COOLDOWN_DAYS := 7
 
 # The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …
 
-.PHONY: help run serve test bench bench-proof drill-proof check fmt lint types imports proto proto-check proto-lint proto-release prices manifests sbom drill lock clean
+.PHONY: help run serve trace test bench bench-proof drill-proof check fmt lint types imports proto proto-check proto-lint proto-release prices manifests sbom drill lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ run: $(VENV)/run.stamp ## start the suite with its embedded models, ask PROMPT, 
 
 serve: $(VENV)/run.stamp ## start the suite and serve until Ctrl-C
 	@$(BIN)/openprysm serve
+
+trace: $(VENV)/run.stamp ## start the suite, ask PROMPT, print the request's trace span by span, stop
+	@$(BIN)/openprysm trace
 
 test: $(VENV)/dev.stamp ## all tests: real Envoy, real models, real databases
 	@$(BIN)/pytest $(ARGS)

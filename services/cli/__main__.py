@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import grpc
 from cyclopts import App, Parameter
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis.config import load
-from cli import ask, checking, gateway, gateway_admin, keys, proofs, status, suite
+from cli import ask, checking, gateway, gateway_admin, keys, proofs, status, suite, tracing
 from cli.process import ChildError
 from cli.settings import SuiteSettings
 from planner import catalog
@@ -77,6 +77,11 @@ async def _serve(settings: SuiteSettings, key: str, question: str | None, stoppe
             waiting.cancel()
 
 
+def _demo() -> dict[str, Any]:
+    question = os.environ.get("PROMPT") or _PROMPT
+    return {"messages": [{"role": "user", "content": question}], **_DEMO}
+
+
 def _run_suite(question: str | None) -> None:
     settings = load(SuiteSettings)
     try:
@@ -98,6 +103,12 @@ def serve() -> None:
 def run() -> None:
     """Start the suite, ask PROMPT (or a question of ours) across the models, check the proof, serve until Ctrl-C."""
     _run_suite(os.environ.get("PROMPT") or _PROMPT)
+
+
+@app.command
+def trace() -> None:
+    """Start the suite, ask PROMPT (or a question of ours), print the request's trace span by span, stop."""
+    tracing.run(_demo())
 
 
 @app.command(name="gateway")
@@ -204,7 +215,6 @@ def revoke(key_id: str) -> None:
 
 def main() -> None:
     """Run the command line."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a probe of a service that is not up yet is no news
     try:
         app()
     except KeyboardInterrupt:

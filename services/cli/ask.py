@@ -13,6 +13,8 @@ from rich.text import Text
 from proof import verify
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from proof.trust import Trust
@@ -37,17 +39,18 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
     return body
 
 
-async def orchestrate(url: str, key: str, body: dict[str, Any]) -> Any:
-    """POST /v2/orchestrate and return the answer.
+async def orchestrate(url: str, key: str, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Any:
+    """POST /v2/orchestrate, with further headers if given, and return the answer.
 
     Raises:
         AskError: there was none.
     """
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    sent = {**(headers or {}), "authorization": f"Bearer {key}"}
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as client,
-            client.post(f"{url}/v2/orchestrate", json=body, headers={"authorization": f"Bearer {key}"}) as response,
+            client.post(f"{url}/v2/orchestrate", json=body, headers=sent) as response,
         ):
             return await _json(response)
     except (aiohttp.ClientError, TimeoutError) as error:

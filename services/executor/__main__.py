@@ -47,7 +47,8 @@ async def _main(settings: ExecutorSettings) -> None:
         proof = await stack.enter_async_context(client.channel(settings.proof or settings.socket("proof"), settings))
         measure = by_vectors(fleet.embed, settings.embeddings_same) if fleet.embed else None
         dice = random.SystemRandom()
-        edges = Edges(fleet.provider_of, breakers, Hedges(), server.spans, time.monotonic, dice, measure)
+        texts = settings.trace_content
+        edges = Edges(fleet.provider_of, breakers, Hedges(), server.spans, time.monotonic, dice, measure, texts)
         orchestrator = Orchestrator(
             PlannerPeer(planner),
             ProofPeer(proof, version("openprysm")),

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from executor import costing
+from executor import costing, naming
 from executor.chat import CallError, ChatRequest, Message
 from executor.reply import Reply
 from executor.stages import Stage
@@ -48,6 +48,8 @@ class Call:
     #: Call although the breaker is open.
     even_if_open: bool = False
     note: str = ""
+    #: Span id of the attempt that this call hedges.
+    hedges: str = ""
 
 
 class Attempts:
@@ -88,7 +90,7 @@ class Attempts:
         stage = Stage(len(self.stages), call.name, model, number, call.depends_on, request, self.elapsed_ms())
         stage.note = call.note
         self.stages.append(stage)
-        with self._edges.spans.start(f"chat {model.id}", _attributes(stage), client=True) as span:
+        with self._edges.spans.start(*naming.attempt(stage), client=True, link=call.hedges) as span:
             stage.span_id = span.span_id
             self._observer.started(stage)
             try:
@@ -106,8 +108,16 @@ class Attempts:
             finally:
                 stage.duration_ms = self.elapsed_ms() - stage.start_ms
                 self._ledger.settle(worst, stage.cost)
-                _describe(span, stage)
+                self._describe(span, stage)
                 self._observer.completed(stage)
+
+    def _describe(self, span: Span, stage: Stage) -> None:
+        span.lasted(stage.duration_ms)
+        span.set(naming.ended(stage))
+        if self._edges.traces_texts:
+            span.set(naming.texts(stage))
+        if stage.status != "ok":
+            span.fail(stage.error_reason)
 
     def _admit(self, model: Model, call: Call, seconds: float) -> int:
         """Reserve what the call may cost and return it; no await stands between this and the call's stage."""
@@ -172,28 +182,3 @@ class Attempts:
         else:
             self._edges.breakers.failed(stage.model.id, error.reason)
         return error
-
-
-def _attributes(stage: Stage) -> dict[str, str | bool | int | float]:
-    return {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": stage.model.provider,
-        "gen_ai.request.model": stage.model.upstream,
-        "gen_ai.request.max_tokens": stage.request.max_tokens,
-        "gen_ai.request.temperature": stage.request.temperature,
-        "prysm.stage": stage.name,
-        "prysm.attempt": stage.attempt,
-    }
-
-
-def _describe(span: Span, stage: Stage) -> None:
-    span.set(
-        {
-            "gen_ai.usage.input_tokens": stage.prompt_tokens,
-            "gen_ai.usage.output_tokens": stage.completion_tokens,
-            "prysm.cost.usd": stage.cost / 1e12,
-            "prysm.status": stage.status,
-        }
-    )
-    if stage.status != "ok":
-        span.fail(stage.error_reason)

@@ -29,14 +29,17 @@ class Span(Protocol):
     def fail(self, reason: str) -> None:
         """Mark as failed."""
 
+    def lasted(self, milliseconds: float) -> None:
+        """Say how long it took."""
+
 
 class Spans(Protocol):
     """Starts spans."""
 
     def start(
-        self, name: str, attributes: Mapping[str, str | bool | int | float], *, client: bool = False
+        self, name: str, attributes: Mapping[str, str | bool | int | float], *, client: bool = False, link: str = ""
     ) -> AbstractContextManager[Span]:
-        """Run a block inside a span."""
+        """Run a block inside a span; `link` is the id of another span of this run."""
 
 
 class Observer(Protocol):
@@ -89,3 +92,5 @@ class Edges:
     random: Random
     #: From free texts to how alike they are; None: by their words.
     measure: Callable[[Sequence[str]], Awaitable[Measure]] | None = None
+    #: Spans hold what was asked and answered.
+    traces_texts: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from executor import transcript
+from executor import naming, transcript
 from executor.attestation import attest
 from executor.budget import Ledger
 from executor.reply import AllFailedError, BrokenOffError
@@ -170,15 +170,7 @@ async def execute(
         # Vectors are made by a model that no decision is about; under a policy answers are compared by their words.
         edges = replace(edges, measure=None)
     run = Run(task, edges, Ledger(max_cost), edges.clock() if began is None else began, deadline, observer)
-    with edges.spans.start(
-        f"invoke_workflow prysm.{task.plan.strategy}",
-        {
-            "gen_ai.operation.name": "invoke_workflow",
-            "gen_ai.agent.name": f"prysm.{task.plan.strategy}",
-            "prysm.policy": task.plan.policy,
-            "prysm.strategy": task.plan.strategy,
-        },
-    ) as span:
+    with edges.spans.start(*naming.workflow(task.plan)) as span:
         try:
             answer = await strategy(run)
         except BrokenOffError as error:
@@ -190,16 +182,7 @@ async def execute(
                 raise DeadlineError from error
             raise
         outcome = Outcome(task.plan, answer, tuple(run.stages), tuple(run.degradations), total(run.stages))
-        span.set(
-            {
-                "prysm.calls": len(outcome.stages),
-                "prysm.cost.usd": outcome.totals.cost / 1e12,
-                "prysm.confidence": answer.confidence.value,
-                "prysm.degraded": bool(outcome.degradations),
-            }
-        )
-        if answer.agreement is not None:
-            span.set({"prysm.agreement": answer.agreement})
+        span.set(naming.outcome(outcome))
     return outcome
 
 
@@ -230,7 +213,7 @@ class Orchestrator:
         offer = self._offer()
         if not offer.providers and not offer.local_models:
             raise NoProviderError
-        with self._edges.spans.start("plan", {"gen_ai.operation.name": "plan", "prysm.policy": request.policy}):
+        with self._edges.spans.start(*naming.planning(request.policy)):
             plan = await self._planner.plan(request, offer, min(_PLAN_S, deadline - clock()))
         if observer is not None:
             observer.planned(plan)
@@ -241,6 +224,6 @@ class Orchestrator:
         nonce = self._chance.token_bytes(transcript.NONCE_BYTES)
         attested = attest(plan.decision, outcome.stages, request_id)
         written = transcript.write(request_id, request.messages, outcome.answer.text, outcome.stages, nonce, attested)
-        with self._edges.spans.start("prysm.proof.sign", {}):
+        with self._edges.spans.start("prysm.proof.sign", {"prysm.request.id": request_id}):
             signed = await self._notary.sign(request_id, created, outcome, written, min(_SIGN_S, deadline - clock()))
         return Result(request_id, created, request, outcome, written, signed, (clock() - began) * 1e3)

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from executor import agreement
+from executor import agreement, naming
 from executor.attempt import KEPT_CALLS, MAX_CALLS, MIN_CALL_S, Attempts, Call
 from executor.chat import CallError, Message
 from executor.edges import Edges, Observer, Silent
@@ -126,7 +126,12 @@ class Run:
         """
         heat = self.task.temperature if temperature is None else temperature
         call = Call(name, messages, depends_on, self.task.max_tokens, heat, logprobs=logprobs)
-        return await self._ask(model, call, self._edges.clock() + self.remaining_s() * share)
+        with self._edges.spans.start(*naming.call(name)) as span:
+            try:
+                return await self._ask(model, call, self._edges.clock() + self.remaining_s() * share)
+            except CallError as error:
+                span.fail(error.reason)
+                raise
 
     async def ask_any(
         self,
@@ -150,10 +155,17 @@ class Run:
         """
         heat = self.task.temperature if temperature is None else temperature
         call = Call(name, messages, depends_on, self.task.max_tokens, heat, speech=speech)
+        with self._edges.spans.start(*naming.call(name)) as span:
+            try:
+                return await self._ask_in_turn(models, call, self._edges.clock() + self.remaining_s() * share)
+            except AllFailedError:
+                span.fail("all_models_failed")
+                raise
+
+    async def _ask_in_turn(self, models: Sequence[Model], call: Call, until: float) -> Reply:
         failures: list[tuple[Model, CallError]] = []
         waiting = list(models)
         passed_over: list[Model] = []
-        until = self._edges.clock() + self.remaining_s() * share
         while waiting or passed_over:
             last_resort = not waiting
             model = waiting.pop(0) if waiting else passed_over.pop(0)
@@ -169,7 +181,7 @@ class Run:
                 continue
             for failed, failure in failures:
                 if failed.id != reply.model.id:  # else it was passed over first, and answered after all
-                    self.degrade(name, failure.reason, failed.id, f"{reply.model.id} was asked instead")
+                    self.degrade(call.name, failure.reason, failed.id, f"{reply.model.id} was asked instead")
             return reply
         raise AllFailedError(failures)
 
@@ -197,6 +209,15 @@ class Run:
     def _scarce(self) -> bool:
         return self.calls_left() <= KEPT_CALLS
 
+    def _hedging(self, model: Model, call: Call) -> Call:
+        """Return the call that hedges the running attempt at `call`."""
+        late = (
+            one.span_id
+            for one in reversed(self.stages)
+            if one.status == "running" and one.name == call.name and one.model == model
+        )
+        return replace(call, note="hedge", hedges=next(late, ""))
+
     async def _ask_hedged(self, model: Model, spare: Model | None, call: Call, until: float) -> Reply:
         """Ask `model`, and `spare` too when its first word is late."""
         hedges = self._edges.hedges
@@ -205,7 +226,7 @@ class Run:
             return await self._ask(model, call, until)
         outcome = await first_to_answer(
             self._ask(model, call, until),
-            lambda: self._ask(spare, replace(call, note="hedge"), until) if hedges.take() else None,
+            lambda: self._ask(spare, self._hedging(model, call), until) if hedges.take() else None,
             spare,
             patience,
             call.speech,

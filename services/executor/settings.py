@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -12,6 +12,11 @@ from pydantic_settings import NoDecode
 from chassis.config import Address, Settings, Target
 from executor.measure import SAME
 from executor.providers.http import is_metadata_address
+
+#: Where texts may go, as OpenTelemetry spells it now and has before, and whether spans are among that.
+_CONTENT: Final = {
+    "NO_CONTENT": False, "FALSE": False, "EVENT_ONLY": False, "SPAN_ONLY": True, "SPAN_AND_EVENT": True, "TRUE": True,
+}  # fmt: skip
 
 
 def _check_url(value: str) -> str:
@@ -58,6 +63,13 @@ def _read_embeddings(value: object) -> object:
     return model, _check_url(url)
 
 
+def _read_content(value: object) -> bool:
+    """Read where OpenTelemetry's variable wants texts: of the places that it names, we have spans."""
+    if str(value).upper() not in _CONTENT:
+        raise ValueError(f"must be one of {', '.join(_CONTENT)}")
+    return _CONTENT[str(value).upper()]
+
+
 Key = Annotated[SecretStr, BeforeValidator(_check_key)]
 BaseUrl = Annotated[str, AfterValidator(_check_url)]
 
@@ -89,6 +101,11 @@ class ExecutorSettings(Settings):
     key_pepper_file: Path | None = None
     #: Seconds that a request may take when its caller sets no deadline.
     request_timeout_s: float = Field(120.0, gt=0)
+
+    #: OpenTelemetry's own switch: whether spans hold what was asked and answered.
+    trace_content: Annotated[bool, BeforeValidator(_read_content)] = Field(
+        False, validation_alias="OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+    )
 
     openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY")
     anthropic_api_key: Key | None = Field(None, validation_alias="ANTHROPIC_API_KEY")

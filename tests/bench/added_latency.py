@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from system.collector import Collector
+from cli.collector import Collector
 from system.suite import serving
 from system.upstream import Upstream
 

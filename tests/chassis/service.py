@@ -83,13 +83,17 @@ class Service(planner_pb2_grpc.PlannerServiceServicer, executor_pb2_grpc.Executo
 
 @asynccontextmanager
 async def serving(
-    folder: Path, keys: Keys | None = None, settings: Settings | None = None, address: str | None = None
+    folder: Path,
+    keys: Keys | None = None,
+    settings: Settings | None = None,
+    address: str | None = None,
+    internal: tuple[str, ...] = (),
 ) -> AsyncIterator[Service]:
     """Serve until the block ends, then stop as in real life, by SIGTERM. With `keys`, PlannerService needs one."""
     settings = settings or Settings(run=folder)
     address = address or settings.socket("planner")
     provider = TracerProvider(shutdown_on_exit=False)
-    server = Server("planner", address, settings, provider, keys, (f"/{PLANNER}/",))
+    server = Server("planner", address, settings, provider, keys, (f"/{PLANNER}/",), internal)
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def tell() -> None:

@@ -19,10 +19,11 @@ from chassis.interceptors import note
 from openprysm.executor.v1 import executor_pb2, executor_pb2_grpc
 from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
 
-from .service import CANARY, PATIENCE_S, PLANNER
+from .service import CANARY, PATIENCE_S, PLANNER, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -190,3 +191,22 @@ async def test_a_stream_that_nobody_reads_any_more_is_closed_at_once(
     assert [(line["event"], line["code"]) for line in logs] == [("rpc", "CANCELLED")]
     assert span.status.status_code is StatusCode.ERROR
     assert caplog.records == []
+
+
+async def test_of_an_internal_method_only_failures_have_a_line(folder: Path) -> None:
+    async def refuse(_request: planner_pb2.PlanRequest) -> planner_pb2.PlanResponse:
+        raise ServiceError(grpc.StatusCode.ABORTED, "overloaded", CANARY)
+
+    async with serving(folder, internal=(f"/{PLANNER}/",)) as service:
+        with capture_logs() as logs:
+            await service.plan()
+            service.answer = refuse
+            with pytest.raises(grpc.aio.AioRpcError):
+                await service.plan()
+            call = executor_pb2_grpc.ExecutorServiceStub(service.channel).Execute(executor_pb2.ExecuteRequest())
+            assert [event async for event in call] == []
+    assert [(line["log_level"], line["code"]) for line in logs if line["event"] == "rpc"] == [
+        ("debug", "OK"),
+        ("info", "ABORTED"),
+        ("info", "OK"),
+    ]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cli.collector import Collector
 from gateway.stack import ASK, KEY
-from system.collector import Collector
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from system.collector import Collector
+from cli.collector import Collector
 from system.suite import Suite, serving
 from system.upstream import Upstream
 
@@ -31,12 +31,9 @@ def shared_upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="session")
 def shared_suite(shared_upstream: Upstream, collector: Collector) -> Iterator[Suite]:
     """A suite with every hosted provider, for the whole session."""
-    traces = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}",
-        "OTEL_EXPORTER_OTLP_INSECURE": "true",
-        "OTEL_BSP_SCHEDULE_DELAY": "200",
-    }
-    with serving({**shared_upstream.environment, **traces, "OPENPRYSM_REQUEST_TIMEOUT_S": "8"}) as running:
+    with serving(
+        {**shared_upstream.environment, **collector.environment, "OPENPRYSM_REQUEST_TIMEOUT_S": "8"}
+    ) as running:
         yield running
 
 

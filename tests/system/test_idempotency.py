@@ -21,7 +21,7 @@ from system.upstream import Upstream, fails, hangs, says
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from system.collector import Collector, Span
+    from cli.collector import Collector, Span
     from system.suite import Suite
 
 pytestmark = pytest.mark.system

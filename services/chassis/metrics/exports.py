@@ -71,7 +71,7 @@ async def _scraped(counted: Meter, listen: str, resource: Resource) -> AsyncIter
     def from_thread() -> list[Reading]:
         return asyncio.run_coroutine_threadsafe(collect(), loop).result(_SCRAPE_S)
 
-    about = {name: str(resource.attributes[name]) for name in ("service.name", "service.version")}
+    about = {name: str(value) for name, value in resource.attributes.items() if name.startswith("service.")}
     host, _, port = listen.rpartition(":")
     server, thread = start_http_server(int(port), host.strip("[]"), prometheus.registry(from_thread, about))
     try:

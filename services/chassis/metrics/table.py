@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from chassis import conventions as names
+
 Kind: TypeAlias = Literal["counter", "histogram", "gauge"]
 
 
@@ -55,20 +57,16 @@ _OUTCOME: Final = "prysm.outcome"
 _STAGE: Final = "prysm.stage"
 _STATUS: Final = "prysm.status"
 _REASON: Final = "prysm.reason"
-_ERROR: Final = "error.type"
-_OPERATION: Final = "gen_ai.operation.name"
-_PROVIDER: Final = "gen_ai.provider.name"
-_MODEL: Final = "gen_ai.request.model"
 
 # Every service: its RPCs, its caller's view.
 RPC_DURATION: Final = _histogram(
-    "rpc.server.call.duration",
+    names.RPC_DURATION,
     "s",
-    ("rpc.system.name", "rpc.method", "rpc.response.status_code", _ERROR),
+    (names.RPC_SYSTEM, names.RPC_METHOD, names.RPC_STATUS, names.ERROR),
     "One RPC; error.type is the contract's error code.",
     _QUICK,
 )
-RPC_ACTIVE: Final = _gauge("prysm.rpc.active", "{request}", ("rpc.method",), "RPCs under way.")
+RPC_ACTIVE: Final = _gauge("prysm.rpc.active", "{request}", (names.RPC_METHOD,), "RPCs under way.")
 
 # Executor: one orchestration. Its outcome is `ok`, `replayed`, `cancelled` or the contract's error code.
 REQUESTS: Final = _counter(
@@ -103,21 +101,21 @@ STAGE_DURATION: Final = _histogram(
     "prysm.stage.duration", "s", (_STAGE, _STATUS), "One stage: one attempt at one model call.", _SLOW
 )
 OPERATION_DURATION: Final = _histogram(
-    "gen_ai.client.operation.duration",
+    names.CLIENT_DURATION,
     "s",
-    (_OPERATION, _PROVIDER, _MODEL, _ERROR),
+    (names.OPERATION, names.PROVIDER, names.MODEL, names.ERROR),
     "The same attempt as its provider's; its count is the attempts by provider and outcome.",
     _GEN_AI_S,
 )
 TOKENS: Final = _histogram(
-    "gen_ai.client.token.usage",
+    names.CLIENT_TOKENS,
     "{token}",
-    (_OPERATION, _PROVIDER, _MODEL, "gen_ai.token.type"),
+    (names.OPERATION, names.PROVIDER, names.MODEL, names.TOKEN_TYPE),
     "Tokens of one attempt, `input` and `output`.",
     _GEN_AI_TOKENS,
 )
 COST: Final = _counter(
-    "prysm.cost", "USD", (_PROVIDER, _MODEL), "What the attempts cost; unpriced models cost nothing."
+    "prysm.cost", "USD", (names.PROVIDER, names.MODEL), "What the attempts cost; unpriced models cost nothing."
 )
 BREAKERS: Final = _gauge(
     "prysm.breaker.state",
