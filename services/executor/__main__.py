@@ -20,7 +20,9 @@ from executor.idempotency import Once
 from executor.measure import by_vectors
 from executor.metering import watch_breakers
 from executor.orchestrate import Chance, Orchestrator
+from executor.outbox import Outbox
 from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
+from executor.recovery import Recovery
 from executor.service import PROTECTED, SERVICES, ExecutorServicer, OrchestrationServicer
 from executor.settings import ExecutorSettings
 from openprysm.executor.v1 import executor_pb2_grpc
@@ -34,6 +36,10 @@ async def _main(settings: ExecutorSettings) -> None:
     except ValueError as error:
         raise StartError(str(error)) from error
     keys = identity.Keys(settings.keys_file or state / "keys.json", pepper)
+    try:
+        outbox = Outbox(private_folder(settings.outbox or state / "outbox"), settings.outbox_bytes)
+    except OSError as error:
+        raise StartError(f"the outbox can't be used: {error}") from error
     provider = telemetry.configure("executor", version("openprysm"))
     address = settings.executor_listen or settings.socket("executor")
     server = Server("executor", address, settings, provider, keys, PROTECTED)
@@ -49,13 +55,9 @@ async def _main(settings: ExecutorSettings) -> None:
         dice = random.SystemRandom()
         texts = settings.trace_content
         edges = Edges(fleet.provider_of, breakers, Hedges(), server.spans, time.monotonic, dice, measure, texts)
-        orchestrator = Orchestrator(
-            PlannerPeer(planner),
-            ProofPeer(proof, version("openprysm")),
-            fleet.offer,
-            edges,
-            Chance(secrets.token_bytes, time.time),
-        )
+        notary = await stack.enter_async_context(Recovery(ProofPeer(proof, version("openprysm")), outbox, dice))
+        chance = Chance(secrets.token_bytes, time.time)
+        orchestrator = Orchestrator(PlannerPeer(planner), notary, fleet.offer, edges, chance)
         once = await stack.enter_async_context(
             Once(SlotsPeer(proof, secrets.token_bytes), time.monotonic, secrets.token_bytes)
         )

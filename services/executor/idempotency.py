@@ -32,7 +32,7 @@ _KEEP_S: Final = 0.5
 _KEEP_SHARE: Final = 0.05
 #: Seconds that completing and releasing may take in the background, and the margin of a lease over the deadline.
 _BEHIND_S: Final = 10.0
-#: Seconds that a failure is held back until its claim is released.
+#: Seconds that a failure is held back until its claim is released, but never beyond the request's deadline.
 _RELEASE_S: Final = 1.0
 _MAX_LEASE_S: Final = 3600.0
 #: Seconds after which asking again makes sense: a lease ends late, most requests do early.
@@ -183,7 +183,7 @@ class Once:
         except BaseException:
             # Should this process die before, the lease ends the claim; until then the key is in progress.
             releasing = self._go_on(self._release(keys.slot, held.claim))
-            await asyncio.wait({releasing}, timeout=_RELEASE_S)
+            await asyncio.wait({releasing}, timeout=max(0.0, min(_RELEASE_S, deadline - self._clock())))
             raise
         sealed = keys.seal(digest, response, self._token_bytes(_NONCE_BYTES))
         completing = self._go_on(self._complete(keys.slot, held.claim, sealed))

@@ -205,6 +205,7 @@ class Orchestrator:
             NoProviderError: nothing is configured.
             DeadlineError, AllFailedError, BrokenOffError: see `execute`.
             TranscriptError: an answer can't be put into a transcript.
+            UnsignedError: it could not be signed, see `executor.recovery`.
         """
         clock = self._edges.clock
         began = clock()

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import grpc
 from opentelemetry import trace
 
 from chassis import client, errors
 from executor.idempotency import Claimed, ConflictError, InProgressError, Kept
 from executor.orchestrate import Offer, Outcome, Request, Signed
+from executor.recovery import RejectedError
 from executor.wire import incoming, outgoing
 from openprysm.planner.v1 import planner_pb2_grpc
-from openprysm.proof.v2 import idempotency_pb2, idempotency_pb2_grpc, proof_pb2_grpc
+from openprysm.proof.v2 import idempotency_pb2, idempotency_pb2_grpc, proof_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import grpc
 
     from executor.plan import Plan
     from executor.transcript import Transcript
 
 _CLAIM_BYTES: Final = 16
+_SIGN: Final = f"/{proof_pb2.DESCRIPTOR.services_by_name['ProofService'].full_name}/Sign"
+#: What the proof service says of a record that it will refuse the next time, too.
+_REJECTIONS: Final = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ALREADY_EXISTS)
 
 
 def trace_id() -> str:
@@ -45,19 +49,30 @@ class ProofPeer:
     """Signs over gRPC."""
 
     def __init__(self, channel: grpc.aio.Channel, software_version: str) -> None:
-        self._stub = proof_pb2_grpc.ProofServiceStub(channel)
+        # Sign, for records that are encoded already: once for the wire and for the outbox.
+        self._sign: grpc.aio.UnaryUnaryMultiCallable[bytes, proof_pb2.SignResponse] = channel.unary_unary(
+            _SIGN, response_deserializer=proof_pb2.SignResponse.FromString
+        )
         self._software_version = software_version
 
-    async def sign(
-        self, request_id: str, created: int, outcome: Outcome, written: Transcript, timeout_s: float
-    ) -> Signed:
-        """Sign and store the record of a run."""
+    def record(self, request_id: str, created: int, outcome: Outcome, written: Transcript) -> bytes:
+        """Return the record of a run as a SignRequest."""
         record = outgoing.sign_request(request_id, created, outcome, written, trace_id(), self._software_version)
-        answer = await client.call(self._stub.Sign, record, timeout_s)
+        return record.SerializeToString(deterministic=True)
+
+    async def sign(self, record: bytes, timeout_s: float) -> Signed:
+        """Sign and store a record."""
+        try:
+            answer = await client.call(self._sign, record, timeout_s)
+        except errors.ServiceError as error:
+            if error.code in _REJECTIONS:
+                raise RejectedError(error.message) from error
+            raise
+        signed = Signed(answer.proof_hash, answer.keyid, answer.bundle)
+        if not answer.HasField("log_entry"):
+            return signed
         logged = answer.log_entry
-        return Signed(
-            answer.proof_hash, answer.keyid, answer.bundle, logged.log_index, logged.tree_size, logged.checkpoint
-        )
+        return replace(signed, log_index=logged.log_index, tree_size=logged.tree_size, checkpoint=logged.checkpoint)
 
 
 class SlotsPeer:

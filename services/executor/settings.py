@@ -99,6 +99,10 @@ class ExecutorSettings(Settings):
     #: Key digests and their pepper, see chassis.identity; default `keys.json` and `key-pepper` in the state folder.
     keys_file: Path | None = None
     key_pepper_file: Path | None = None
+    #: Folder of the runs that wait for their proof, a file each; default `outbox` in the state folder.
+    outbox: Path | None = None
+    #: Bytes that they may take on the disk, 4096 or a multiple each; more are not kept.
+    outbox_bytes: int = Field(64 << 20, ge=0)
     #: Seconds that a request may take when its caller sets no deadline.
     request_timeout_s: float = Field(120.0, gt=0)
 

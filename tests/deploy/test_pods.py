@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deploy.pods import Pod
 
 #: Fields of settings that name a file or folder which the service writes.
-WRITTEN = ("state", "run", "weights", "proof_db", "gateway_admin")
+WRITTEN = ("state", "run", "weights", "proof_db", "gateway_admin", "outbox")
 
 
 def _probes(pod: Pod) -> Iterator[dict[str, Any]]:
@@ -139,6 +139,13 @@ def test_what_a_service_writes_is_in_a_volume_and_never_the_volume_itself(overla
     assert "OPENPRYSM_STATE" in overlay.pods["proof"].env
     assert "OPENPRYSM_STATE" in overlay.pods["executor"].env
     assert "OPENPRYSM_RUN" in overlay.pods["gateway"].env
+
+
+def test_runs_that_wait_for_their_proof_are_on_a_disk_with_room_for_all_of_them(overlay: Overlay) -> None:
+    pod = overlay.pods["executor"]
+    volume = pod.mounts[str(pod.settings.outbox.parent)]["emptyDir"]
+    assert "medium" not in volume, "memory is gone when the node restarts"
+    assert int(volume["sizeLimit"].removesuffix("Mi")) << 20 >= 2 * pod.settings.outbox_bytes
 
 
 def test_a_folder_in_a_volume_is_private_and_the_volume_is_refused(tmp_path: Path) -> None:

@@ -262,6 +262,21 @@ def test_a_failed_release_does_not_hide_the_failure(desk: Desk) -> None:
     assert [line["event"] for line in logs] == ["idempotency_claim_not_released"]
 
 
+def test_a_store_that_hangs_lets_a_failure_at_the_last_moment_be_told_in_time(desk: Desk) -> None:
+    async def scene() -> None:
+        async def fails_late() -> bytes:
+            await asyncio.sleep(desk.ran[0] - 0.1)
+            desk.memory._takes_s = 1e6
+            raise ZeroDivisionError
+
+        began = desk.world.clock()
+        with pytest.raises(ZeroDivisionError):
+            await desk.ask(fails_late, within_s=4.0)
+        assert desk.world.clock() - began <= 4.0
+
+    desk.world.do(scene())
+
+
 def test_a_store_that_hangs_holds_up_neither_an_answer_nor_a_failure_for_long(desk: Desk) -> None:
     async def scene() -> None:
         async def and_then_hangs() -> bytes:

@@ -15,7 +15,9 @@ from chassis.identity import Keys, create_key
 from chassis.interceptors import RpcInterceptor
 from executor.idempotency import Once
 from executor.orchestrate import Chance, Offer, Orchestrator
+from executor.outbox import Outbox
 from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
+from executor.recovery import Recovery
 from executor.service import PROTECTED, ExecutorServicer, OrchestrationServicer
 from executor.strategies import STRATEGIES
 from openprysm.executor.v1 import executor_pb2, executor_pb2_grpc
@@ -66,9 +68,8 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
     server = grpc.aio.server(interceptors=[RpcInterceptor(world.spans, keys, PROTECTED)])
     nobody = grpc.aio.insecure_channel(f"unix:{tmp_path}/nobody.sock")
     offer = Offer((), ("a",), ())
-    orchestrator = Orchestrator(
-        PlannerPeer(nobody), ProofPeer(nobody, "0"), lambda: offer, edges, Chance(bytes, time.time)
-    )
+    notary = Recovery(ProofPeer(nobody, "0"), Outbox(tmp_path, 0), world.edges.random)
+    orchestrator = Orchestrator(PlannerPeer(nobody), notary, lambda: offer, edges, Chance(bytes, time.time))
     executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, 60.0), server)
     orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(
         OrchestrationServicer(orchestrator, Once(SlotsPeer(nobody, bytes), time.monotonic, bytes), edges, 60.0), server

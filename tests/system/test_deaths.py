@@ -71,7 +71,7 @@ async def test_when_signing_is_impossible_no_answer_is_passed_off_as_proven(
     os.kill(mortal.pid_of("proof"), signal.SIGSTOP)
     try:
         status, body = await mortal.post({"messages": [{"role": "user", "content": "capital of France?"}]})
-        assert (status, body["detail"]["error"]) in {(502, "orchestration_error"), (504, "deadline_exceeded")}
+        assert (status, body["detail"]["error"]) == (502, "orchestration_error")
     finally:
         os.kill(mortal.pid_of("proof"), signal.SIGCONT)
     assert (await mortal.ask())["prysm"]["proof"]["proof_hash"].startswith("sha256:")

@@ -10,6 +10,7 @@ import grpc
 from chassis import errors
 from executor.idempotency import ConflictError, InProgressError
 from executor.orchestrate import DeadlineError, NoProviderError, UnknownStrategyError
+from executor.recovery import UnsignedError
 from executor.reply import AllFailedError, BrokenOffError
 from executor.strategies import STRATEGIES
 from executor.transcript import TranscriptError
@@ -38,6 +39,9 @@ def typed_failures() -> Iterator[None]:
         raise errors.ServiceError(
             code.UNAVAILABLE, "all_models_failed", f"the answer broke off after its first words: {error}"
         ) from error
+    except UnsignedError as error:
+        later = f"; its proof will be at /v1/proof/{error.proof_id}" if error.proof_id else ""
+        raise errors.internal(f"the run could not be signed, so its answer is not returned{later}") from error
     except ConflictError as error:
         raise errors.ServiceError(
             code.ALREADY_EXISTS, "idempotency_conflict", "the idempotency key belongs to a request with another body"
