@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chassis.config import Settings
 
 #: What OpenTelemetry's SDK reads, in every service.
-OTHERS: Final = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
+OTHERS: Final = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
 COMPONENT: Final = "app.kubernetes.io/component"
 SETTINGS: Final[dict[str, type[Settings]]] = {
     "planner": PlannerSettings,
@@ -131,7 +131,7 @@ class Pod:
             name for name in ("planner", "executor", "proof", "local") if name in type(self.settings).model_fields
         ]
         addresses = [getattr(self.settings, name) for name in fields]
-        addresses.append(self.env.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").removeprefix("http://"))
+        addresses.append(self.env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "").removeprefix("http://"))
         return {(host, int(port)) for host, _, port in (address.rpartition(":") for address in addresses if address)}
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
-
 from deploy.pods import COMPONENT
 
 if TYPE_CHECKING:
@@ -18,8 +16,10 @@ DNS = {
     "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
     "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
 }
-#: Who may leave the cluster, and on which port: for models, for weights, to where telemetry is kept.
-OUTWARD = {"executor": 443, "local": 443, "collector": 443}
+#: Where the cluster's Prometheus and its store of traces are.
+MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+#: Who may leave the cluster, and on which port: for models, for weights.
+OUTWARD = {"executor": 443, "local": 443}
 #: Who asks the database, which is somewhere in a private network.
 DATABASE = {"proof": 5432, "migrate": 5432}
 
@@ -59,20 +59,8 @@ def _edges(overlay: Overlay, direction: str) -> set[Edge]:
     return edges
 
 
-def _scrapes(overlay: Overlay) -> set[Edge]:
-    """Return the edges that the collector's configuration names."""
-    for files in overlay.of("ConfigMap"):
-        for text in files["data"].values():
-            if "scrape_configs" in text:
-                jobs = yaml.safe_load(text)["receivers"]["prometheus"]["config"]["scrape_configs"]
-                found = [known for job in jobs for known in job["dns_sd_configs"]]
-                return {Edge("collector", name, known["port"]) for known in found for name in known["names"]}
-    return set()
-
-
 def test_policies_allow_the_calls_that_settings_name_at_both_ends_and_no_other(overlay: Overlay) -> None:
     calls = {Edge(pod.name, host, port) for pod in overlay.pods.values() for host, port in pod.calls}
-    calls |= _scrapes(overlay)
     assert _edges(overlay, "egress") == calls
     assert _edges(overlay, "ingress") == calls
 
@@ -84,11 +72,25 @@ def test_every_server_has_a_client_and_listens_on_the_port_that_is_called(overla
         assert edge.port in overlay.workloads[edge.server].ports.values()
 
 
-def test_whose_metrics_can_be_fetched_are_fetched(production: Overlay) -> None:
-    listening = {
-        Edge("collector", name, pod.ports["metrics"]) for name, pod in production.pods.items() if "metrics" in pod.ports
+def test_the_monitoring_namespace_fetches_metrics_and_is_told_of_spans_and_nothing_more(production: Overlay) -> None:
+    fetched = {
+        (pod, port["port"])
+        for pod, peers, ports in _rules(production, "ingress")
+        if peers == [MONITORING]
+        for port in ports
     }
-    assert _scrapes(production) == listening != set()
+    assert fetched == {(name, pod.ports["metrics"]) for name, pod in production.pods.items() if "metrics" in pod.ports}
+    host, _, port = production.workloads["collector"].env["TRACES_ENDPOINT"].rpartition(":")
+    assert host.endswith(".monitoring")
+    told = [(pod, ports) for pod, peers, ports in _rules(production, "egress") if peers == [MONITORING]]
+    assert told == [("collector", [{"port": int(port)}])]
+
+
+def test_every_peer_is_a_pod_of_ours_a_name_server_monitoring_or_an_address(overlay: Overlay) -> None:
+    for direction in ("ingress", "egress"):
+        for _, peers, _ in _rules(overlay, direction):
+            for peer in peers:
+                assert peer in (DNS, MONITORING) or peer.keys() <= {"podSelector"} or peer.keys() == {"ipBlock"}
 
 
 def test_nothing_else_is_allowed(overlay: Overlay) -> None:
@@ -118,9 +120,8 @@ def test_only_who_needs_it_leaves_the_cluster_and_never_for_a_clouds_metadata(ov
             outward.add((pod, port))
             left = set(block["except"])
             assert left >= ({"169.254.0.0/16"} if block["cidr"] == "0.0.0.0/0" else {"fe80::/10"})
-            if pod != "collector":  # models and weights are in public
-                private = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
-                assert left >= (private if block["cidr"] == "0.0.0.0/0" else {"fc00::/7"})
+            private = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
+            assert left >= (private if block["cidr"] == "0.0.0.0/0" else {"fc00::/7"})
     assert outward == {(pod, port) for pod, port in OUTWARD.items() if pod in overlay.workloads}
 
 
@@ -137,7 +138,7 @@ def test_who_calls_a_name_may_look_it_up(overlay: Overlay) -> None:
         for pod, peers, ports in _rules(overlay, "egress")
         if peers == [DNS] and ports == [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
     }
-    calling = {edge.client for edge in _edges(overlay, "egress")}
+    calling = {edge.client for edge in _edges(overlay, "egress")} | {"collector"} & overlay.workloads.keys()
     assert asking == calling | {pod for pod, _, _ in _blocks(overlay)}
 
 

@@ -62,7 +62,7 @@ def test_every_image_has_a_digest_or_a_tag_that_is_not_latest(overlay: Overlay) 
         name, _, tag = pod.container["image"].replace("@sha256:", ":").partition(":")
         assert name == {
             "migrate": "openprysm-proof",
-            "collector": "docker.io/otel/opentelemetry-collector-contrib",
+            "collector": "docker.io/otel/opentelemetry-collector",
         }.get(pod.name, f"openprysm-{pod.name}")
         assert tag not in {"", "latest"}
         assert overlay.name != "production" or "@sha256:" in pod.container["image"]
@@ -104,7 +104,7 @@ def test_the_key_of_every_hosted_provider_can_come_from_the_secret_and_only_to_t
 
 def test_production_leaves_no_variable_out_that_it_can_not_do_without(production: Overlay) -> None:
     """What has a default that is for one machine: sockets, plain text, a log of localhost, keys made at first start."""
-    everywhere = {"OPENPRYSM_TLS_CERT", "OPENPRYSM_TLS_KEY", "OPENPRYSM_TLS_CA", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+    everywhere = {"OPENPRYSM_TLS_CERT", "OPENPRYSM_TLS_KEY", "OPENPRYSM_TLS_CA", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
     served = {"OPENPRYSM_PROBE_LISTEN", "OPENPRYSM_METRICS_LISTEN", "OPENPRYSM_STATE", "OPENPRYSM_STOP_DELAY_S"}
     keys = {"OPENPRYSM_KEYS_FILE", "OPENPRYSM_KEY_PEPPER_FILE"}
     needed = {
@@ -201,6 +201,9 @@ def test_probes_ask_a_port_that_needs_no_certificate(overlay: Overlay) -> None:
         for probe in _probes(pod):
             if "grpc" in pod.ports:
                 assert probe["grpc"]["port"] == pod.ports["probe"]  # no name is allowed there
+                named = probe["grpc"].get("service")
+                assert named in {None, "openprysm.proof.v2.ProofService"}
+                assert (named is not None) == (pod.name == "proof" and probe is pod.container["readinessProbe"])
             else:
                 assert probe["httpGet"]["port"] == "http"
 

@@ -29,7 +29,7 @@ _MODEL_S: Final = 0.05
 #: What a drill changes of production's settings: nothing is sent to a collector, one client may ask for everything, and
 #: connections are renewed within the drill's time.
 _EXTRA: Final = {
-    "OTEL_EXPORTER_OTLP_ENDPOINT": "",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "",
     "OPENPRYSM_RATE_LIMIT_PER_MINUTE": "1000000",
     "OPENPRYSM_PUBLIC_RATE_LIMIT_PER_MINUTE": "1000000",
     "OPENPRYSM_GLOBAL_RATE_LIMIT_PER_MINUTE": "1000000",
