@@ -11,7 +11,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from drill import audit, operations
+from drill import audit, operations, usage
 from drill.crowd import Balancer, Crowd
 from drill.ledger import CUT, CUT_STREAM, Phase, assign
 from drill.report import table
@@ -59,7 +59,8 @@ class Drill:
 
     async def everything(self) -> None:
         """Do it all, what was planned first."""
-        await self.planned("steady load", operations.nothing)
+        await self.planned("steady load", usage.processor)
+        await self.planned("many requests under way", usage.memory)
         for service in ORDER:
             await self.planned(f"rolling restart: {service}", operations.restarts(service))
         await self.planned("gateway drained, slow requests", operations.drain_with_slow_requests)
@@ -79,11 +80,13 @@ class Drill:
         verdicts = assign(self._phases, self._crowd.told)
         sys.stdout.write(table(verdicts) + "\n")
         answered = [told for told in self._crowd.told if told.id]
+        promised = sum(bool(told.failure) for told in answered)
         began = time.monotonic()
         lost = await audit.lost(self._town.urls, answered)
         looked_s = time.monotonic() - began
         sys.stdout.write(
-            f"{len(answered)} answers, {len(answered) - len(lost)} proofs hold; {looked_s:.1f} s to look\n"
+            f"{len(answered) - promised} answers and {promised} promises of a proof: "
+            f"{len(answered) - len(lost)} proofs hold; {looked_s:.1f} s to look\n"
         )
         return [*lost[:10], *(line for verdict in verdicts for line in verdict.complaints())]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -24,6 +25,8 @@ _PAUSE_S: Final = 0.35
 #: Seconds between looks at a gateway's readiness: a kubelet's `periodSeconds` is two.
 _LOOK_S: Final = 0.2
 _PATIENCE_S: Final = 60.0
+#: What a failure says whose run is kept, and proven as soon as that is possible.
+_PROMISED: Final = re.compile(r"/v1/proof/(prysm-[0-9a-f]+)")
 _QUESTION: Final = [{"role": "user", "content": "What is the capital of France?"}]
 #: What the clients ask for, in turns.
 _BODIES: Final[tuple[dict[str, Any], ...]] = (
@@ -115,12 +118,17 @@ class Crowd:
         return sum(not told.failure for told in self.told)
 
 
+def _failed(began: float, ended: float, status: int, detail: Any) -> Told:
+    promised = _PROMISED.search(detail["message"])
+    return Told(began, ended, f"{status} {detail['error']}", promised[1] if promised else "")
+
+
 def _told(began: float, status: int, text: str, *, streamed: bool) -> Told:
     ended = time.monotonic()
     result: Any = None
     if status != 200:
         with suppress(ValueError, KeyError, TypeError):
-            return Told(began, ended, f"{status} {json.loads(text)['detail']['error']}")
+            return _failed(began, ended, status, json.loads(text)["detail"])
         return Told(began, ended, f"{status} without a body of ours")
     if streamed:
         try:
@@ -128,8 +136,7 @@ def _told(began: float, status: int, text: str, *, streamed: bool) -> Told:
         except (AssertionError, ValueError, IndexError):
             return Told(began, ended, CUT_STREAM)
         if last["type"] == "error":
-            # Its status was spent; the code is what an answer without a stream would have had.
-            return Told(began, ended, f"502 {last['detail']['error']}")
+            return _failed(began, ended, 502, last["detail"])  # 200 was spent; without a stream it would have been this
         result = last["result"]
     else:
         result = json.loads(text)

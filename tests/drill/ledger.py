@@ -24,7 +24,7 @@ class Told:
     began: float
     ended: float
     failure: str = ""
-    #: Of an answer: it was acknowledged, so its proof has to be there for ever.
+    #: Of an answer, or of a failure that promises a proof: it has to be there for ever.
     id: str = ""
     transcript: str = ""
     keyid: str = ""

@@ -40,12 +40,6 @@ async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.1)
 
 
-async def nothing(_town: Town, crowd: Crowd) -> str:
-    """Let the load run, to compare with."""
-    await crowd.until(3 * _ANSWERS)
-    return ""
-
-
 def restarts(service: str) -> Callable[[Town, Crowd], Awaitable[str]]:
     """Restart all replicas of a service, one after another."""
 
