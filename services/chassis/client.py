@@ -46,6 +46,8 @@ def options() -> list[tuple[str, str | int]]:
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.max_reconnect_backoff_ms", 1_000),
+        # Half a minute by default, in which a roll-out may have replaced all that an answer named.
+        ("grpc.dns_min_time_between_resolutions_ms", 5_000),
         ("grpc.lb_policy_name", "round_robin"),
     ]
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chassis import identity
-from cli.status import health
 from deploy.image import command, pins
 from system.suite import OPENPRYSM, free_port
 
@@ -141,17 +141,30 @@ class Kubelet:
             time.sleep(0.05)
 
     def _ready(self, pod: Pod) -> bool:
-        """Do what the readiness probe says."""
-        probe: dict[str, Any] = pod.container["readinessProbe"]
+        return self.answers(pod, "readinessProbe")
+
+    def answers(self, pod: Pod, name: str) -> bool:
+        """Do what a probe says, and tell whether it succeeds."""
+        probe: dict[str, Any] = pod.container[name]
         if "grpc" in probe:
             with grpc.insecure_channel(f"127.0.0.1:{self._ports[pod.name, probe['grpc']['port']]}") as channel:
-                return health(channel) == "serving"
+                check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined] # the stubs leave it out
+                asked = health_pb2.HealthCheckRequest(service=probe["grpc"].get("service", ""))
+                try:
+                    return bool(check(asked, timeout=1).status == health_pb2.HealthCheckResponse.SERVING)
+                except grpc.RpcError:
+                    return False
         url = f"http://127.0.0.1:{self._ports[pod.name, pod.port]}{probe['httpGet']['path']}"
         try:
             with urllib.request.urlopen(url, timeout=1) as response:
                 return bool(response.status == 200)
         except (OSError, urllib.error.HTTPError):
             return False
+
+    @property
+    def pods(self) -> list[Pod]:
+        """All that run."""
+        return list(self._overlay.pods.values())
 
     def stop(self, name: str) -> int:
         """End a pod as it is ended on a node, and return the exit status of its service."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import kubernetes_validate  # type: ignore[import-untyped]
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from kubernetes_validate.utils import all_versions  # type: ignore[import-untyped]
 
 ROOT: Final = Path(__file__).parents[2]

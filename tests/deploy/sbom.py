@@ -32,12 +32,13 @@ def _licence(name: str) -> list[dict[str, Any]]:
         said = metadata(name)
     except PackageNotFoundError:  # for another platform
         return []
-    if expression := said.get("License-Expression"):
-        return [{"expression": expression}]
+    if "License-Expression" in said:
+        return [{"expression": said["License-Expression"]}]
     classified = [
         line.rpartition(" :: ")[2] for line in said.get_all("Classifier", []) if line.startswith("License ::")
     ]
-    words = classified or [line for line in (said.get("License") or "").splitlines()[:1] if line]
+    own = said["License"].splitlines()[:1] if "License" in said else []
+    words = classified or own
     return [{"license": {"name": word}} for word in words]
 
 

@@ -107,3 +107,10 @@ def test_the_linter_has_nothing_to_say_and_what_it_must_not_say_has_a_reason() -
     ignores = [number for number, line in enumerate(lines) if "hadolint ignore" in line]
     for number in ignores:
         assert lines[number - 1].startswith("# "), "its reason stands above"
+
+
+def test_a_mirror_of_the_registry_can_be_named_and_is_in_no_layer() -> None:
+    assert {"PIP_INDEX_URL", "UV_DEFAULT_INDEX"} <= set(stages()["build"].all("ARG"))
+    for name, stage in stages().items():
+        if name != "build":
+            assert not [line for word in ("ENV", "ARG", "COPY") for line in stage.all(word) if "INDEX" in line]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
 from deploy.kubelet import Kubelet
-from deploy.pods import Overlay
+from deploy.pods import Overlay, Pod
 from system.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -44,6 +45,17 @@ async def test_a_question_goes_through_every_pod_and_its_proof_comes_back(kubele
         assert status == 200, answer
         assert (await _answer(client, "GET", f"/v1/proof/{answer['id']}", kubelet.key))[0] == 200
         assert (await _answer(client, "POST", "/v2/orchestrate", f"{kubelet.key}x", body))[0] == 401
+
+
+@pytest.mark.parametrize("probe", ["readinessProbe", "livenessProbe"])
+def test_every_probe_succeeds_on_what_runs_and_would_not_for_another_service(kubelet: Kubelet, probe: str) -> None:
+    for pod in kubelet.pods:
+        assert kubelet.answers(pod, probe), (pod.name, probe)
+        if "grpc" in pod.container[probe]:
+            strange = {**pod.workload, "spec": copy.deepcopy(pod.workload["spec"])}
+            (container,) = strange["spec"]["template"]["spec"]["containers"]
+            container[probe]["grpc"]["service"] = "openprysm.nobody.v1.Nobody"
+            assert not kubelet.answers(Pod(strange), probe)
 
 
 def test_every_pod_ends_when_it_is_told_to(kubelet: Kubelet) -> None:

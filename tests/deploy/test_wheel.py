@@ -31,7 +31,8 @@ def _context(folder: Path) -> Path:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The names in the wheel, built as the Dockerfile says and without a network."""
     folder = _context(tmp_path_factory.mktemp("context"))
-    build = [Path(sys.executable).with_name("uv"), "build", "--python", sys.executable, "--no-cache", "--offline"]
+    uv = str(Path(sys.executable).with_name("uv"))
+    build = [uv, "build", "--python", sys.executable, "--no-cache", "--offline"]
     subprocess.run([*build, "--no-build-isolation", "--wheel", "--out-dir", "dist", "."], cwd=folder, check=True)
     (made,) = (folder / "dist").glob("*.whl")  # beside a .gitignore
     with zipfile.ZipFile(made) as archive:

@@ -52,7 +52,7 @@ async def lost(urls: Sequence[str], answered: Sequence[Told]) -> list[str]:
                 transcript = told.transcript.encode() if told.transcript else None
                 checks = verify.verify(body, believed, transcript)
                 if not verify.verified(checks):
-                    found.append(f"{told.id}: {[check for check in checks if check.result == 'fail']}")
+                    found.append(f"{told.id}: {[check for check in checks if check.status == 'fail']}")
 
         await asyncio.gather(*(look() for _ in range(_AT_ONCE)))
     return found

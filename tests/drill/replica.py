@@ -29,11 +29,11 @@ _PROBE_S: Final = 1.0
 _STOP_DELAY_S: Final = 1.5
 
 
-async def _grpc_serves(address: str) -> bool:
+async def _grpc_serves(address: str, service: str) -> bool:
     async with grpc.aio.insecure_channel(address) as channel:
         try:
             check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined] # the stubs leave it out
-            answer = await check(health_pb2.HealthCheckRequest(), timeout=_PROBE_S)
+            answer = await check(health_pb2.HealthCheckRequest(service=service), timeout=_PROBE_S)
         except grpc.aio.AioRpcError:
             return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
@@ -80,7 +80,8 @@ class Replica:
         probe = self.pod.container["readinessProbe"]
         if "grpc" in probe:
             run = [sys.executable, *words[1:]]
-            ready = partial(_grpc_serves, self.places.address(self.pod.name, self.number, probe["grpc"]["port"]))
+            here = self.places.address(self.pod.name, self.number, probe["grpc"]["port"])
+            ready = partial(_grpc_serves, here, probe["grpc"].get("service", ""))
         else:
             run = [OPENPRYSM, *words[1:]]
             here = self.places.address(self.pod.name, self.number, self.pod.port)
