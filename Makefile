@@ -80,7 +80,7 @@ sbom: $(VENV)/dev.stamp ## of every image a bill of materials (CycloneDX) into d
 	@PYTHONPATH=tests $(BIN)/python tests/deploy/sbom.py dist/sbom
 
 drill: $(VENV)/dev.stamp ## the production overlay on this machine, under load: restarts, deaths, drains, rotations; ARGS="signing key" for one
-	@PYTHONPATH=tests $(BIN)/python -W ignore -m drill $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m drill $(ARGS)
 
 lock: $(BIN)/uv ## resolve requirements/*.txt anew, leaving out releases younger than a week
 	@before=$$(date -u -d '$(COOLDOWN_DAYS) days ago' +%Y-%m-%d) && \

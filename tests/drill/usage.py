@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
+from drill.crowd import CLIENTS
 from drill.town import ORDER
 from system.upstream import says
 
@@ -80,6 +81,7 @@ async def memory(town: Town, crowd: Crowd) -> str:
         assert set(await asyncio.gather(*asked)) == {200}
         took = time.monotonic() - began
     town.light()
+    await crowd.until(2 * CLIENTS)  # the clients' own slow requests are over
     counts = {name: len(town.replicas[name]) for name in ORDER}
     idle = ", ".join(f"{name} {before[name] / counts[name] / 2**20:.0f}" for name in ORDER)
     more = ", ".join(
