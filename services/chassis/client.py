@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
-from chassis import certificates, errors, telemetry
+from chassis import certificates, errors, spans
 from chassis.config import replicas
 from chassis.renewal import RenewedChannel
 
@@ -77,6 +77,6 @@ async def call(
         ServiceError: the callee's own error, or INTERNAL when the call failed in any other way.
     """
     try:
-        return await method(request, timeout=timeout_s, metadata=telemetry.outgoing())
+        return await method(request, timeout=timeout_s, metadata=spans.outgoing())
     except grpc.aio.AioRpcError as error:
         raise errors.from_rpc(error) from error

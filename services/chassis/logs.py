@@ -9,14 +9,14 @@ import logging
 import sys
 
 import structlog
-from opentelemetry import trace
+
+from chassis import spans
 
 
 def _add_trace_ids(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        event["trace_id"] = trace.format_trace_id(context.trace_id)
-        event["span_id"] = trace.format_span_id(context.span_id)
+    if (span := spans.current()) is not None:
+        event["trace_id"] = span.trace_id
+        event["span_id"] = span.span_id
     return event
 
 

@@ -16,20 +16,20 @@ import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from chassis import certificates, logs, telemetry
+from chassis import certificates, logs
 from chassis.certificates import CertificatesError
 from chassis.client import MAX_MESSAGE_BYTES
 from chassis.config import private_folder
 from chassis.interceptors import RpcInterceptor
 from chassis.metrics import exports
+from chassis.spans import Spans
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from opentelemetry.sdk.trace import TracerProvider
-
     from chassis.config import Settings
     from chassis.identity import Keys
+    from chassis.telemetry import Tracing
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -113,7 +113,7 @@ class Server:
         name: str,
         address: str,
         settings: Settings,
-        provider: TracerProvider,
+        tracing: Tracing,
         keys: Keys | None = None,
         protected: tuple[str, ...] = (),
         internal: tuple[str, ...] = (),
@@ -122,11 +122,11 @@ class Server:
         self._name = name
         self._address = address
         self._settings = settings
-        self._provider = provider
+        self._tracing = tracing
         self._certificates = certificates.of(settings)
         self._checks = _Health()
         self._services: tuple[str, ...] = ()
-        self.spans = telemetry.Spans(provider)
+        self.spans = Spans(tracing)
         #: Where this process counts.
         self.meter = exports.meter(settings.metrics_listen)
         self.grpc = grpc.aio.server(
@@ -186,10 +186,10 @@ class Server:
         reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
         self._bind()
         async with AsyncExitStack() as stack:
-            stack.callback(self._provider.shutdown)
+            stack.callback(self._tracing.shutdown)
             listen = self._settings.metrics_listen
             try:
-                await stack.enter_async_context(exports.exporting(self.meter, listen, self._provider.resource))
+                await stack.enter_async_context(exports.exporting(self.meter, listen, self._tracing.resource))
             except OSError as error:
                 raise StartError(f"can't listen on {listen}; is it taken?") from error
             for name in ("", *services):

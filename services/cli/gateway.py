@@ -76,6 +76,14 @@ class GatewaySettings(Settings):
     otlp_traces_endpoint: Endpoint | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     #: Share of traces that begin here and are kept, 0..1; a caller's traceparent decides for its own.
     otlp_ratio: Annotated[float, Field(ge=0, le=1)] = Field(default=1.0, validation_alias="OTEL_TRACES_SAMPLER_ARG")
+    #: Overrules the share where it is one of the samplers that need none.
+    otlp_sampler: str = Field(default="", validation_alias="OTEL_TRACES_SAMPLER")
+
+    @property
+    def sampled_share(self) -> float:
+        """The share of traces that begin here and are kept, 0..1."""
+        sampler = self.otlp_sampler.lower().removeprefix("parentbased_")
+        return {"always_on": 1.0, "always_off": 0.0}.get(sampler, self.otlp_ratio)
 
     @property
     def admin_socket(self) -> Path:
@@ -155,7 +163,7 @@ def render(settings: GatewaySettings) -> str:
         "GLOBAL_LIMIT": settings.global_rate_limit_per_minute,
         "IDLE_TIMEOUT": f"{settings.request_timeout_s + _IDLE_MARGIN_S:.3f}s",
         "OTLP_ADDRESS": _address(otlp.hostname or "", otlp.port or 0),
-        "SAMPLED_PER_MILLION": round(settings.otlp_ratio * 1e6),
+        "SAMPLED_PER_MILLION": round(settings.sampled_share * 1e6),
         "CERTIFICATE": str(run_dir(settings) / "gateway-certificate.yaml"),
         "AUTHORITY": str(run_dir(settings) / "gateway-authority.yaml"),
         **_timeouts("", settings.request_timeout_s),

@@ -47,7 +47,8 @@ async def _ask(settings: SuiteSettings, receiver: Collector, body: Mapping[str, 
 def run(body: Mapping[str, Any]) -> None:
     """Start the suite with a receiver of its spans, ask, print the request's trace, stop."""
     with Collector() as receiver:
-        os.environ.update({**receiver.environment, "OTEL_TRACES_SAMPLER_ARG": "1", "OTEL_METRICS_EXPORTER": "none"})
+        own = {"OTEL_TRACES_SAMPLER": "parentbased_always_on", "OTEL_METRICS_EXPORTER": "none"}
+        os.environ.update({**receiver.environment, **own})
         try:
             asyncio.run(_ask(load(SuiteSettings), receiver, body))
         except* (suite.SuiteError, ChildError, PermissionError, ValueError) as group:

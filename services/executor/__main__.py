@@ -18,7 +18,7 @@ from executor.fleet import Fleet
 from executor.hedging import Hedges
 from executor.idempotency import Once
 from executor.measure import by_vectors
-from executor.metering import watch_breakers
+from executor.metering import watch_breakers, watch_outbox
 from executor.orchestrate import Chance, Orchestrator
 from executor.outbox import Outbox
 from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
@@ -40,11 +40,12 @@ async def _main(settings: ExecutorSettings) -> None:
         outbox = Outbox(private_folder(settings.outbox or state / "outbox"), settings.outbox_bytes)
     except OSError as error:
         raise StartError(f"the outbox can't be used: {error}") from error
-    provider = telemetry.configure("executor", version("openprysm"))
+    tracing = telemetry.configure("executor", version("openprysm"))
     address = settings.executor_listen or settings.socket("executor")
-    server = Server("executor", address, settings, provider, keys, PROTECTED)
+    server = Server("executor", address, settings, tracing, keys, PROTECTED)
     breakers = Breakers(time.monotonic)
     watch_breakers(server.meter, breakers)
+    watch_outbox(server.meter, outbox.backlog)
     async with AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(Fleet(settings, breakers))
         planner = await stack.enter_async_context(

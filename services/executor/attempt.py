@@ -48,8 +48,8 @@ class Call:
     #: Call although the breaker is open.
     even_if_open: bool = False
     note: str = ""
-    #: Span id of the attempt that this call hedges.
-    hedges: str = ""
+    #: Span id of the attempt that this call hedges, if it does.
+    hedges: tuple[str, ...] = ()
 
 
 class Attempts:
@@ -90,7 +90,7 @@ class Attempts:
         stage = Stage(len(self.stages), call.name, model, number, call.depends_on, request, self.elapsed_ms())
         stage.note = call.note
         self.stages.append(stage)
-        with self._edges.spans.start(*naming.attempt(stage), client=True, link=call.hedges) as span:
+        with self._edges.spans.start(*naming.attempt(stage), client=True, links=call.hedges) as span:
             stage.span_id = span.span_id
             self._observer.started(stage)
             try:

@@ -37,9 +37,14 @@ class Spans(Protocol):
     """Starts spans."""
 
     def start(
-        self, name: str, attributes: Mapping[str, str | bool | int | float], *, client: bool = False, link: str = ""
+        self,
+        name: str,
+        attributes: Mapping[str, str | bool | int | float],
+        *,
+        client: bool = False,
+        links: Sequence[str] = (),
     ) -> AbstractContextManager[Span]:
-        """Run a block inside a span; `link` is the id of another span of this run."""
+        """Run a block inside a span; `links` are ids of other spans of this run."""
 
 
 class Observer(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
+from chassis.conventions import CHAT
 from chassis.errors import ServiceError
 from chassis.metrics import table
 
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from executor.breaker import Breakers
     from executor.edges import Observer
     from executor.orchestrate import Outcome, Request
+    from executor.outbox import Backlog
     from executor.plan import Plan
     from executor.stages import Stage
 
-_CHAT: Final = "chat"
 #: What is told of a failure that nobody has typed.
 _UNEXPECTED: Final = "orchestration_error"
 
@@ -73,7 +74,7 @@ class Watch:
     def completed(self, stage: Stage) -> None:
         """Count an attempt."""
         record, model = self._meter.record, stage.model
-        seconds, asked = stage.duration_ms / 1e3, (_CHAT, model.provider, model.upstream)
+        seconds, asked = stage.duration_ms / 1e3, (CHAT, model.provider, model.upstream)
         record(table.STAGE_DURATION, seconds, stage.name, stage.status)
         record(table.OPERATION_DURATION, seconds, *asked, stage.error_reason)
         if stage.prompt_tokens:
@@ -119,3 +120,10 @@ class Watch:
 def watch_breakers(meter: Recorder, breakers: Breakers) -> None:
     """Have the breakers read whenever metrics are exported."""
     meter.observe(table.BREAKERS, lambda: ((labels, 1.0) for labels in breakers.states().items()))
+
+
+def watch_outbox(meter: Recorder, backlog: Callable[[], Backlog]) -> None:
+    """Have the runs that wait for their signature counted whenever metrics are exported."""
+    meter.observe(table.OUTBOX_RUNS, lambda: [((), backlog().entries)])
+    meter.observe(table.OUTBOX_AGE, lambda: [((), backlog().oldest_s)])
+    meter.observe(table.OUTBOX_ASIDE, lambda: [((), backlog().aside)])

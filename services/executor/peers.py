@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import grpc
-from opentelemetry import trace
 
-from chassis import client, errors
+from chassis import client, errors, spans
 from executor.idempotency import Claimed, ConflictError, InProgressError, Kept
 from executor.orchestrate import Offer, Outcome, Request, Signed
 from executor.recovery import RejectedError
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from executor.transcript import Transcript
 
 _CLAIM_BYTES: Final = 16
+_NO_TRACE: Final = "0" * 32
 _SIGN: Final = f"/{proof_pb2.DESCRIPTOR.services_by_name['ProofService'].full_name}/Sign"
 #: What the proof service says of a record that it will refuse the next time, too.
 _REJECTIONS: Final = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ALREADY_EXISTS)
@@ -30,7 +30,8 @@ _REJECTIONS: Final = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ALREADY_
 
 def trace_id() -> str:
     """Return the current trace's id, 32 hex digits."""
-    return trace.format_trace_id(trace.get_current_span().get_span_context().trace_id)
+    span = spans.current()
+    return span.trace_id if span is not None else _NO_TRACE
 
 
 class PlannerPeer:

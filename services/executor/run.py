@@ -211,12 +211,12 @@ class Run:
 
     def _hedging(self, model: Model, call: Call) -> Call:
         """Return the call that hedges the running attempt at `call`."""
-        late = (
+        late = [
             one.span_id
-            for one in reversed(self.stages)
+            for one in self.stages
             if one.status == "running" and one.name == call.name and one.model == model
-        )
-        return replace(call, note="hedge", hedges=next(late, ""))
+        ]
+        return replace(call, note="hedge", hedges=tuple(late[-1:]))
 
     async def _ask_hedged(self, model: Model, spare: Model | None, call: Call, until: float) -> Reply:
         """Ask `model`, and `spare` too when its first word is late."""

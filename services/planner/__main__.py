@@ -46,9 +46,9 @@ async def _main(settings: PlannerSettings) -> None:
     except ValueError as error:
         raise StartError(str(error)) from error
     keys = identity.Keys(settings.keys_file or state / "keys.json", pepper)
-    provider = telemetry.configure("planner", version("openprysm"))
+    tracing = telemetry.configure("planner", version("openprysm"))
     address = settings.planner_listen or settings.socket("planner")
-    server = Server("planner", address, settings, provider, keys, PROTECTED, internal=(f"/{SERVICE}/",))
+    server = Server("planner", address, settings, tracing, keys, PROTECTED, internal=(f"/{SERVICE}/",))
     models, known = catalog.load(), matrix.load().placed(settings.local_jurisdiction, settings.local_regions)
     planner = PlannerServicer(models, known, server.meter)
     planner_pb2_grpc.add_PlannerServiceServicer_to_server(planner, server.grpc)

@@ -66,9 +66,9 @@ async def _main(settings: ProofSettings) -> None:
         raise StartError("the disk is full or failed") from error
     except (KeyFileError, StorageError, UnavailableError) as error:
         raise StartError(str(error)) from error
-    provider = telemetry.configure("proof", version("openprysm"))
+    tracing = telemetry.configure("proof", version("openprysm"))
     address = settings.proof_listen or settings.socket("proof")
-    server = Server("proof", address, settings, provider, internal=(SIGN, f"/{IDEMPOTENCY}/"))
+    server = Server("proof", address, settings, tracing, internal=(SIGN, f"/{IDEMPOTENCY}/"))
     await notary.count(server.meter)
     proof_pb2_grpc.add_ProofServiceServicer_to_server(ProofServicer(notary, server.spans), server.grpc)
     idempotency_pb2_grpc.add_IdempotencyServiceServicer_to_server(IdempotencyServicer(slots, server.meter), server.grpc)

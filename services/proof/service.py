@@ -21,7 +21,7 @@ from proof.storage import DamagedError, StorageError, UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chassis.telemetry import Spans
+    from chassis.spans import Spans
     from proof.notary import Notary
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]

@@ -59,10 +59,9 @@ class _Planner(planner_pb2_grpc.PlannerServiceServicer):
 
 
 async def _main(settings: Settings) -> None:
-    provider = telemetry.configure("test", "1")
     with (_FOLDER / "spans").open("w") as spans:
-        provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=spans)))
-        server = Server("test", _ADDRESS, settings, provider)
+        tracing = telemetry.Tracing.to(SimpleSpanProcessor(ConsoleSpanExporter(out=spans)))
+        server = Server("test", _ADDRESS, settings, tracing)
         planner_pb2_grpc.add_PlannerServiceServicer_to_server(_Planner(), server.grpc)
         await server.serve((_PLANNER,))
 

@@ -8,13 +8,13 @@ import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from chassis import client
 from chassis.config import Settings
 from chassis.server import Server
+from chassis.telemetry import Tracing
 from openprysm.executor.v1 import executor_pb2, executor_pb2_grpc
 from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
 
@@ -58,10 +58,10 @@ async def _nothing() -> AsyncIterator[executor_pb2.ExecuteResponse]:
 class Service(planner_pb2_grpc.PlannerServiceServicer, executor_pb2_grpc.ExecutorServiceServicer):
     """Both services; a test sets `answer` and `stream`."""
 
-    def __init__(self, address: str, channel: grpc.aio.Channel) -> None:
+    def __init__(self, address: str, channel: grpc.aio.Channel, spans: InMemorySpanExporter) -> None:
         self.address = address
         self.channel = channel
-        self.spans = InMemorySpanExporter()
+        self.spans = spans
         self.answer: Answer = _echo
         self.stream: Stream = _nothing
 
@@ -92,16 +92,16 @@ async def serving(
     """Serve until the block ends, then stop as in real life, by SIGTERM. With `keys`, PlannerService needs one."""
     settings = settings or Settings(run=folder)
     address = address or settings.socket("planner")
-    provider = TracerProvider(shutdown_on_exit=False)
-    server = Server("planner", address, settings, provider, keys, (f"/{PLANNER}/",), internal)
+    exporter = InMemorySpanExporter()
+    tracing = Tracing.to(SimpleSpanProcessor(exporter))
+    server = Server("planner", address, settings, tracing, keys, (f"/{PLANNER}/",), internal)
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def tell() -> None:
         ready.set_result(None)
 
     async with client.channel(address, settings) as channel:
-        service = Service(address, channel)
-        provider.add_span_processor(SimpleSpanProcessor(service.spans))
+        service = Service(address, channel, exporter)
         planner_pb2_grpc.add_PlannerServiceServicer_to_server(service, server.grpc)
         executor_pb2_grpc.add_ExecutorServiceServicer_to_server(service, server.grpc)
         task = asyncio.create_task(server.serve(SERVICES, tell))

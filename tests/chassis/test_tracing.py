@@ -13,9 +13,11 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 from structlog.testing import capture_logs
 
-from chassis import client, telemetry
+from chassis import client, spans
 from chassis.errors import ServiceError
 from chassis.interceptors import note
+from chassis.spans import Spans
+from chassis.telemetry import Tracing
 from openprysm.executor.v1 import executor_pb2, executor_pb2_grpc
 from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
 
@@ -66,7 +68,7 @@ async def test_a_call_from_a_handler_continues_the_trace(service: Service) -> No
     seen: list[tuple[tuple[str, str], ...]] = []
 
     async def answer(request: planner_pb2.PlanRequest) -> planner_pb2.PlanResponse:
-        seen.append(telemetry.outgoing())
+        seen.append(spans.outgoing())
         if request.policy == "outer":
             stub = planner_pb2_grpc.PlannerServiceStub(service.channel)
             return await client.call(stub.Plan, planner_pb2.PlanRequest(policy="inner"), PATIENCE_S)
@@ -84,7 +86,7 @@ async def test_a_call_from_a_handler_continues_the_trace(service: Service) -> No
 
 
 def test_outside_of_any_trace_nothing_is_sent() -> None:
-    assert telemetry.outgoing() == ()
+    assert spans.outgoing() == ()
 
 
 async def test_a_handlers_notes_stand_in_the_line_of_its_own_request(service: Service) -> None:
@@ -109,8 +111,9 @@ async def unnoted(_request: planner_pb2.PlanRequest) -> planner_pb2.PlanResponse
 async def test_spans_of_requests_at_once_do_not_mix(service: Service) -> None:
     async def answer(request: planner_pb2.PlanRequest) -> planner_pb2.PlanResponse:
         await asyncio.sleep(0)
-        here = trace.format_trace_id(trace.get_current_span().get_span_context().trace_id)
-        return planner_pb2.PlanResponse(plan=planner_pb2.Plan(policy=request.policy, rationale=here))
+        here = spans.current()
+        assert here is not None
+        return planner_pb2.PlanResponse(plan=planner_pb2.Plan(policy=request.policy, rationale=here.trace_id))
 
     service.answer = answer
     traces = [f"{number:032x}" for number in range(1, 21)]
@@ -140,8 +143,7 @@ async def test_a_failed_rpcs_span_names_the_reason_alone(service: Service, error
 
 
 async def test_a_span_of_domain_code_fails_by_the_exceptions_type_alone(service: Service) -> None:
-    spans = telemetry.Spans(telemetry.configure("test", "1"))
-    with pytest.raises(KeyError), spans.start("prysm.test", {"a": 1}) as span:
+    with pytest.raises(KeyError), Spans(Tracing.to(None)).start("prysm.test", {"a": 1}) as span:
         raise KeyError(CANARY)
     assert len(span.trace_id) == 32
     assert len(span.span_id) == 16

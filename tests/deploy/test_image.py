@@ -25,6 +25,7 @@ def _extras() -> dict[str, list[str]]:
 
 
 def _canonical(name: str) -> str:
+    """Return a requirement's name as indexes know it, without its extras."""
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=~ ]", name)[0]).lower()
 
 

@@ -11,11 +11,11 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from chassis.telemetry import Spans
+from chassis.spans import Spans
+from chassis.telemetry import Tracing
 from executor.breaker import Breakers
 from executor.budget import Ledger
 from executor.chat import CallError, ChatReply, ChatRequest, Message
@@ -170,9 +170,7 @@ class Lab:
 
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
-        provider = TracerProvider(shutdown_on_exit=False)
-        provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self._spans = Spans(provider)
+        self._spans = Spans(Tracing.to(SimpleSpanProcessor(self._exporter)))
 
     def world(self, script: Script, seed: int = 0) -> World:
         self._exporter.clear()

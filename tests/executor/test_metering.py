@@ -11,12 +11,15 @@ from chassis.errors import ServiceError, internal
 from chassis.metrics import table
 from chassis.metrics.meter import Meter
 from executor.edges import Silent
-from executor.metering import Watch, escalations, watch_breakers
+from executor.metering import Watch, escalations, watch_breakers, watch_outbox
 from executor.orchestrate import Outcome, execute
+from executor.outbox import Outbox
 
 from .test_stages import stage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chassis.metrics.table import Instrument
     from executor.conftest import Lab, Script, World
 
@@ -62,6 +65,18 @@ def test_an_ensemble_with_a_failed_proposer(lab: Lab) -> None:
     assert {labels[2:] for labels in counted(meter, table.TOKENS)} == {
         (name, kind) for name in "acx" for kind in ("input", "output")
     }
+
+
+def test_a_hedge_is_counted_by_what_became_of_it(lab: Lab) -> None:
+    meter, world = Meter(), lab.world({"a": [lab.says("Paris", after_s=9.0)], "f": [lab.says("Paris")]})
+    for _ in range(20):
+        world.hedges.observe("a", 1.0, streamed=False)
+    with Watch(meter, world.clock, Silent()) as watch:
+        task = lab.task(lab.plan("a", "", "f"))
+        watch.answered(world.do(execute(task, None, world.edges, world.clock() + 60, watch)))
+    assert counted(meter, table.HEDGES) == {("ok",): 1}
+    assert counted(meter, table.DEGRADATIONS) == {("answer", "slow"): 1}
+    assert counted(meter, table.STAGE_DURATION) == {("answer", "cancelled"): 1, ("answer", "ok"): 1}
 
 
 def test_what_we_add_is_the_whole_less_the_models_time(lab: Lab) -> None:
@@ -120,3 +135,14 @@ def test_breakers_are_read_when_somebody_asks(lab: Lab) -> None:
     assert counted(meter, table.BREAKERS) == {("a", "half_open"): 1, ("b", "counting"): 1}
     world.breakers.succeeded("a")
     assert ("a", "half_open") not in counted(meter, table.BREAKERS)
+
+
+def test_runs_that_wait_for_their_signature_are_read_likewise(tmp_path: Path) -> None:
+    meter, now = Meter(), [1000.0]
+    outbox = Outbox(tmp_path, 1 << 20, lambda: now[0])
+    watch_outbox(meter, outbox.backlog)
+    gauges = (table.OUTBOX_RUNS, table.OUTBOX_AGE, table.OUTBOX_ASIDE)
+    assert [counted(meter, gauge)[()] for gauge in gauges] == [0, 0, 0]
+    outbox.keep("prysm-" + "0" * 32, b"a record")
+    now[0] += 5
+    assert [counted(meter, gauge)[()] for gauge in gauges] == [1, 5, 0]

@@ -13,6 +13,8 @@ import pytest
 from chassis.errors import from_rpc
 from chassis.identity import Keys, create_key
 from chassis.interceptors import RpcInterceptor
+from chassis.metrics import table
+from chassis.metrics.meter import Meter
 from executor.idempotency import Once
 from executor.orchestrate import Chance, Offer, Orchestrator
 from executor.outbox import Outbox
@@ -24,6 +26,8 @@ from openprysm.executor.v1 import executor_pb2, executor_pb2_grpc
 from openprysm.orchestration.v2 import orchestration_pb2 as pb
 from openprysm.orchestration.v2 import orchestration_pb2_grpc
 from openprysm.planner.v1 import planner_pb2
+
+from .test_metering import counted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -40,8 +44,9 @@ PEPPER = b"p" * 32
 class Service:
     """The executor's services behind one socket, and no planner behind them."""
 
-    def __init__(self, world: World, channel: grpc.aio.Channel, key: str) -> None:
+    def __init__(self, world: World, channel: grpc.aio.Channel, key: str, meter: Meter) -> None:
         self.world = world
+        self.meter = meter
         self.authorization = ("authorization", f"Bearer {key}")
         self.execute = executor_pb2_grpc.ExecutorServiceStub(channel).Execute
         self.orchestrate = orchestration_pb2_grpc.OrchestrationServiceStub(channel).Orchestrate
@@ -70,14 +75,15 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
     offer = Offer((), ("a",), ())
     notary = Recovery(ProofPeer(nobody, "0"), Outbox(tmp_path, 0), world.edges.random)
     orchestrator = Orchestrator(PlannerPeer(nobody), notary, lambda: offer, edges, Chance(bytes, time.time))
-    executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, 60.0), server)
+    meter = Meter()
+    executor_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(edges, 60.0, meter), server)
     orchestration_pb2_grpc.add_OrchestrationServiceServicer_to_server(
         OrchestrationServicer(orchestrator, Once(SlotsPeer(nobody, bytes), time.monotonic, bytes), edges, 60.0), server
     )
     server.add_insecure_port(f"unix:{tmp_path}/executor.sock")
     await server.start()
     async with grpc.aio.insecure_channel(f"unix:{tmp_path}/executor.sock") as channel:
-        yield Service(world, channel, create_key(tmp_path / "keys.json", PEPPER, "a"))
+        yield Service(world, channel, create_key(tmp_path / "keys.json", PEPPER, "a"), meter)
     await nobody.close()
     await server.stop(None)
 
@@ -200,3 +206,11 @@ async def test_what_cannot_be_claimed_is_our_failure_and_bad_keys_are_the_caller
         error = from_rpc(caught.value)
         assert (error.code.name, error.message) == (code, message)
     assert not service.world.provider.asked
+
+
+async def test_what_internal_callers_have_run_is_counted_too(service: Service, lab: Lab) -> None:
+    await events_of(service, request(lab.plan("ab", "x", "", "ensemble_moa")))
+    assert counted(service.meter, table.REQUESTS) == {("balanced", "ensemble_moa", "ok"): 1}
+    assert sum(counted(service.meter, table.OPERATION_DURATION).values()) == 3
+    await failure(service, request(lab.plan("r")))
+    assert counted(service.meter, table.REQUESTS)["", "", "all_models_failed"] == 1

@@ -111,3 +111,19 @@ def test_a_key_of_several_lines_or_words_is_refused_without_being_shown(key: str
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1", "api.example.com", "::1", ""])
 def test_other_addresses_are_nobodys_metadata(host: str) -> None:
     assert not is_metadata_address(host)
+
+
+@pytest.mark.parametrize(
+    ("value", "texts"), [("", False), ("NO_CONTENT", False), ("EVENT_ONLY", False), ("span_only", True), ("true", True)]
+)
+def test_texts_are_traced_when_opentelemetrys_own_variable_says_so(
+    monkeypatch: pytest.MonkeyPatch, value: str, texts: bool
+) -> None:
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", value)
+    assert read().trace_content is texts
+
+
+def test_a_word_that_is_no_place_for_texts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "everywhere")
+    with pytest.raises(ValidationError, match="SPAN_ONLY"):
+        read()

@@ -164,6 +164,21 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         GatewaySettings(port=-1)
 
 
+@pytest.mark.parametrize(
+    ("sampler", "share"),
+    [
+        ("", 0.25),
+        ("parentbased_traceidratio", 0.25),
+        ("always_off", 0.0),
+        ("parentbased_always_off", 0.0),
+        ("PARENTBASED_ALWAYS_ON", 1.0),
+    ],
+)
+def test_a_sampler_that_needs_no_share_overrules_it(sampler: str, share: float) -> None:
+    settings = GatewaySettings(otlp_endpoint="http://x:1", otlp_ratio=0.25, otlp_sampler=sampler)
+    assert f"numerator: {round(share * 1e6)}," in render(settings)
+
+
 async def _run_with_tls(
     tls: dict[str, Any], host: str, check: Callable[[Stack], Any], *, healthy: bool, folder: Path
 ) -> None:

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from opentelemetry.sdk.trace import TracerProvider
 
 from chassis import client
 from chassis.errors import ServiceError
 from chassis.interceptors import RpcInterceptor
-from chassis.telemetry import Spans
+from chassis.spans import Spans
+from chassis.telemetry import Tracing
 from openprysm.proof.v2 import idempotency_pb2 as pb
 from openprysm.proof.v2 import idempotency_pb2_grpc
 from proof.idempotency import (
@@ -111,7 +111,7 @@ async def slots(database: Database, folder: Path, clock: Clock) -> AsyncIterator
 @pytest.fixture
 async def stub(folder: Path, slots: Slots) -> AsyncIterator[idempotency_pb2_grpc.IdempotencyServiceStub]:
     server = grpc.aio.server(
-        interceptors=[RpcInterceptor(Spans(TracerProvider(shutdown_on_exit=False)))],
+        interceptors=[RpcInterceptor(Spans(Tracing.to(None)))],
         options=[("grpc.max_receive_message_length", client.MAX_MESSAGE_BYTES)],
     )
     idempotency_pb2_grpc.add_IdempotencyServiceServicer_to_server(IdempotencyServicer(slots), server)

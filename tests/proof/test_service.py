@@ -14,12 +14,12 @@ import grpc
 import pytest
 from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
-from opentelemetry.sdk.trace import TracerProvider
 
 from chassis import client
 from chassis.errors import ServiceError
 from chassis.interceptors import RpcInterceptor
-from chassis.telemetry import Spans
+from chassis.spans import Spans
+from chassis.telemetry import Tracing
 from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
 from proof import bundle, note, statement, verify
 from proof.service import SERVICE, ProofServicer
@@ -44,7 +44,7 @@ _ID = record().request_id
 @pytest.fixture
 async def stub(folder: Path, notary: Notary) -> AsyncIterator[proof_pb2_grpc.ProofServiceStub]:
     """Return a stub of a proof service over the notary."""
-    spans = Spans(TracerProvider(shutdown_on_exit=False))
+    spans = Spans(Tracing.to(None))
     server = grpc.aio.server(interceptors=[RpcInterceptor(spans)])
     servicer = ProofServicer(notary, spans)
     proof_pb2_grpc.add_ProofServiceServicer_to_server(servicer, server)

@@ -67,6 +67,6 @@ async def test_a_preview_and_a_look_up_have_their_line_where_they_are_served(sui
         async with client.get(f"{suite.url}/v1/proof/{body['id']}", headers=headers["proof"]) as response:
             assert response.status == 200
     for service, trace_id in traces.items():
-        wait_until(lambda trace_id=trace_id: "gateway" in lines(suite, trace_id))  # type: ignore[misc]
+        wait_until(lambda trace_id=trace_id: "gateway" in lines(suite, trace_id))
         found = lines(suite, trace_id)
         assert {name: len(about) for name, about in found.items()} == {"gateway": 1, service: 1}

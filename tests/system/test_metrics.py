@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import subprocess
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chassis.metrics import prometheus, table
 from cli.collector import Collector
-from system.suite import free_port, serving
+from system.suite import OPENPRYSM, free_port, serving
 from system.upstream import Upstream, fails, says
 
 if TYPE_CHECKING:
@@ -55,7 +57,11 @@ async def traffic(suite: Suite, upstream: Upstream) -> None:
         status, body = await suite.post({"messages": [{"role": "user", "content": text}], **fields}, headers)
         assert status == expected, body
 
-    await post(200, strategy="single")
+    made = subprocess.run(
+        [OPENPRYSM, "keys", "create", "canary-client"],
+        env={**os.environ, "OPENPRYSM_STATE": str(suite.state)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    await post(200, headers={"authorization": f"Bearer {made.stdout.strip()}"}, strategy="single")
     await post(200, strategy="ensemble_moa", k=3, policy="depth")
     once = {"idempotency-key": "canary-key"}
     for expected, text in ((200, "x"), (200, "x"), (409, "y")):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
 _INTERVAL_MS: Final = 60_000
 #: Seconds that the last export may hold up the end of the process, and that a scrape waits for the event loop.
-_LAST_S: Final = 5.0
+_LAST_S: Final = 2.0
 _SCRAPE_S: Final = 5.0
 
 _log = structlog.get_logger()

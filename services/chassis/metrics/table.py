@@ -124,6 +124,10 @@ BREAKERS: Final = _gauge(
     "1 for `open`, `half_open` or `counting`.",
 )
 
+OUTBOX_RUNS: Final = _gauge("prysm.outbox.runs", "{run}", (), "Runs that are kept until they can be signed.")
+OUTBOX_AGE: Final = _gauge("prysm.outbox.age", "s", (), "For how long the oldest of them has waited.")
+OUTBOX_ASIDE: Final = _gauge("prysm.outbox.aside", "{run}", (), "Runs that were set aside for a person to look at.")
+
 # Planner.
 PLANS: Final = _counter("prysm.plans", "{plan}", (_POLICY, _STRATEGY, "prysm.forced"), "Plans by shape.")
 PLAN_DURATION: Final = _histogram(
