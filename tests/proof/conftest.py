@@ -64,9 +64,7 @@ def database(request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]
 
 
 @pytest.fixture
-async def notary(
-    folder: Path, database: Database, signer: FileSigner, log_signer: LogSigner
-) -> AsyncIterator[Notary]:
+async def notary(folder: Path, database: Database, signer: FileSigner, log_signer: LogSigner) -> AsyncIterator[Notary]:
     """Return a notary over the database."""
     running = open_notary(folder, signer, log_signer, database.backend)
     running.start()

@@ -9,7 +9,6 @@ import subprocess
 import time
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import apsw
@@ -24,6 +23,7 @@ from proof.sqlite.storage import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from proof.backend import Backend
 
@@ -170,7 +170,9 @@ class Postgres:
         self.server = server
         self._folder = folder
         self.name = f"t{secrets.token_hex(8)}"
-        server.execute(f"CREATE DATABASE {self.name}" + (f" TEMPLATE {template} STRATEGY FILE_COPY" if template else ""))
+        server.execute(
+            f"CREATE DATABASE {self.name}" + (f" TEMPLATE {template} STRATEGY FILE_COPY" if template else "")
+        )
         self.conninfo = server.conninfo(self.name)
         self.backend = PostgresBackend(self.conninfo)
         self.settings = {"OPENPRYSM_PROOF_POSTGRES": self.conninfo}
@@ -232,7 +234,7 @@ class Postgres:
         """Let nobody in, and everybody out."""
         self.server.execute(f"ALTER DATABASE {self.name} ALLOW_CONNECTIONS false")
         self.server.execute(
-            f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{self.name}'"
+            f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{self.name}'"  # noqa: S608 - our own name
         )
 
     def open(self) -> None:

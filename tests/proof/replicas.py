@@ -76,7 +76,12 @@ async def replicas(database: Postgres, folder: Path, number: int, **first: str) 
             start = await stack.enter_async_context(starting(state, database.settings))
             process = await start(**(first if place == 0 else {}))
             made.append(Replica(state, start, await stack.enter_async_context(channel_to(state)), process))
-        yield made
+        try:
+            yield made
+        except BaseException:
+            for replica in made:
+                print(replica.folder, replica.said[-3000:], sep="\n")  # noqa: T201 - shown when a test fails
+            raise
 
 
 @dataclass

@@ -47,7 +47,10 @@ def migrate(database: Postgres, *words: str, **settings: str) -> subprocess.Comp
 
 
 def tables(database: Postgres) -> set[str]:
-    return {name for (name,) in database.select("SELECT relname FROM pg_class WHERE relnamespace::regnamespace::text ~ '^prysm'")}
+    return {
+        name
+        for (name,) in database.select("SELECT relname FROM pg_class WHERE relnamespace::regnamespace::text ~ '^prysm'")
+    }
 
 
 def test_an_empty_database_gets_the_tables_and_a_second_time_changes_nothing(empty: Postgres) -> None:

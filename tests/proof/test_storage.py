@@ -144,9 +144,12 @@ def test_a_snapshot_sees_nothing_of_what_is_committed_meanwhile(store: Store, da
 def test_what_raises_within_a_transaction_leaves_nothing_and_the_next_one_goes_on(
     store: Store, database: Database
 ) -> None:
-    with pytest.raises(KeyError), store.transaction():
+    def broken() -> None:
         store.add([row(0, "a")])
         raise KeyError
+
+    with pytest.raises(KeyError), store.transaction():
+        broken()
     assert rows(database) == 0
     add(store, row(0, "b"))
     assert rows(database) == 1

@@ -128,9 +128,7 @@ def _require_durable(connection: Connection) -> None:
     for name, allowed in _DURABLE.items():
         (value,) = connection.execute("SELECT current_setting(%s)", (name,)).fetchone() or ("",)
         if value not in allowed:
-            raise StorageError(
-                f"PostgreSQL has {name} = {value}, so it can lose what it acknowledges; it must be on"
-            )
+            raise StorageError(f"PostgreSQL has {name} = {value}, so it can lose what it acknowledges; it must be on")
 
 
 def require_version(connection: Connection) -> None:
