@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from .databases import Postgres
     from .processes import Start
+    from .stores import Postgres
 
 _CALLERS = 12
 #: Seconds for which one try waits: a replica that is paused has the others asked.
@@ -54,6 +54,11 @@ class Replica:
         """Start it once more."""
         await self.process.wait()
         self.process = await self.start()
+
+    async def supervise(self) -> None:
+        """Start it again whenever it ends, as when it finds no database while it starts."""
+        while True:
+            await self.again()
 
     @property
     def said(self) -> str:

@@ -14,9 +14,9 @@ from proof.keys import FileSigner, ensure_key_file
 from proof.notary import ConflictError
 from proof.statement import RecordError
 
-from .databases import Database, both
 from .notaries import open_notary
 from .records import call, record
+from .stores import Database, both
 
 if TYPE_CHECKING:
     from pathlib import Path

