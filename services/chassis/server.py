@@ -110,6 +110,7 @@ class Server:
         self._provider = provider
         self._checks = _Health()
         self._services: tuple[str, ...] = ()
+        self._able = True
         self.spans = telemetry.Spans(provider)
         self.grpc = grpc.aio.server(
             interceptors=[RpcInterceptor(self.spans, keys, protected)],
@@ -142,7 +143,8 @@ class Server:
             raise StartError(f"can't listen on {self._address}; is it taken?") from error
 
     async def report(self, serving: bool) -> None:
-        """Say whether the services can do their work; the process itself stays healthy. Void before they serve."""
+        """Say whether the services can do their work; the process itself stays healthy."""
+        self._able = serving
         for name in self._services:
             await self._checks.set(name, _SERVING if serving else _NOT_SERVING)
 
@@ -173,6 +175,7 @@ class Server:
             for name in ("", *services):
                 await checks.set(name, _SERVING)
             self._services = services
+            await self.report(self._able)
             _log.info("serving", address=self._address)
             await stopping.wait()
             # From here balancers send nothing new; what is running finishes within the grace, or is cancelled.

@@ -145,6 +145,21 @@ class PostgresServer:
 
         return str(POSTGRES_BIN_PATH / name)
 
+    def require_password(self, role: str) -> None:
+        """Trust a role no more."""
+        rules = self.folder / "pg_hba.conf"
+        rules.write_text(f"local all {role} scram-sha-256\n{rules.read_text()}")
+        before = self._loaded()
+        self.execute("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + _PATIENCE_S
+        while self._loaded() == before:
+            assert time.monotonic() < deadline
+
+    def _loaded(self) -> object:
+        """Return when the server has last read its files."""
+        with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
+            return connection.execute("SELECT pg_conf_load_time()").fetchone()
+
     def kill(self) -> None:
         """End it as a lost machine would, and return when no process of it is left that could write."""
         process: Any = self._server.get_postmaster_info().process

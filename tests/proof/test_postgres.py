@@ -235,3 +235,18 @@ def test_no_server_and_no_database_are_unavailable_in_one_line_without_a_passwor
         with pytest.raises(UnavailableError, match=r"^PostgreSQL is not reached: [^\n]+$") as caught:
             PostgresBackend(where, password_file(folder, "canary")).store()
         assert "canary" not in str(caught.value)
+
+
+def test_the_password_of_the_file_is_the_one_that_the_server_is_told(database: Postgres, folder: Path) -> None:
+    name = f"r{secrets.token_hex(8)}"
+    database.server.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'right'")
+    migrations.migrate(database.backend.connect_as_owner, name)
+    database.server.require_password(name)
+    backend = PostgresBackend(psycopg.conninfo.make_conninfo(database.conninfo, user=name), folder / "password")
+    password_file(folder, "wrong")
+    with pytest.raises(UnavailableError, match="password authentication failed"):
+        backend.store()
+    password_file(folder, "right\n")  # replaced while the service runs
+    backend.store().close()
+    database.try_to(f"DROP OWNED BY {name}")
+    database.server.execute(f"DROP ROLE {name}")
