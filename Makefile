@@ -39,8 +39,8 @@ bench: $(VENV)/dev.stamp ## what the suite adds to its upstream, its memory, and
 bench-proof: $(VENV)/dev.stamp ## signed, logged, committed proofs a second, and look-ups
 	@$(BIN)/python tests/bench/proofs.py
 
-drill-proof: $(VENV)/dev.stamp ## kill the proof service a hundred times under load: nothing is lost, nothing forks
-	@DRILL_KILLS=100 $(BIN)/pytest -q -s tests/proof/test_log_crashes.py -k any_moment
+drill-proof: $(VENV)/dev.stamp ## kill the proof service a hundred times under load, and three replicas with their database: nothing is lost, nothing forks
+	@DRILL_KILLS=100 $(BIN)/pytest -q -s tests/proof/test_log_crashes.py tests/proof/test_replicas.py -k any_moment
 
 check: lint types imports proto-lint proto-check ## everything that reads the code without running it
 

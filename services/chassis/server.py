@@ -126,6 +126,7 @@ class Server:
         self._certificates = certificates.of(settings)
         self._checks = _Health()
         self._services: tuple[str, ...] = ()
+        self._able = True
         self.spans = Spans(tracing)
         #: Where this process counts.
         self.meter = exports.meter(settings.metrics_listen)
@@ -164,7 +165,8 @@ class Server:
         return probes
 
     async def report(self, serving: bool) -> None:
-        """Say whether the services can do their work; the process itself stays healthy. Void before they serve."""
+        """Say whether the services can do their work; the process itself stays healthy."""
+        self._able = serving
         for name in self._services:
             await self._checks.set(name, _SERVING if serving else _NOT_SERVING)
 
@@ -202,6 +204,7 @@ class Server:
             for name in ("", *services):
                 await checks.set(name, _SERVING)
             self._services = services
+            await self.report(self._able)
             _log.info("serving", address=self._address)
             await stopping.wait()
             # From here balancers send nothing new; what is running finishes within the grace, or is cancelled.

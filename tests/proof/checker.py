@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from openprysm.proof.v2 import proof_pb2
 
-    from .databases import Database
+    from .stores import Database
 
 
 def check(database: Database, folder: Path, answers: dict[str, proof_pb2.SignResponse]) -> None:

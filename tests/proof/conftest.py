@@ -10,9 +10,9 @@ import pytest
 
 from proof.keys import FileSigner, LogSigner, ensure_key_file, ensure_log_key_file
 
-from .databases import Database, Postgres, PostgresServer, Sqlite
 from .notaries import open_notary
 from .processes import Start, starting
+from .stores import Database, Postgres, PostgresServer, Sqlite
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
 
-    from .databases import Database
     from .processes import Start
+    from .stores import Database
 
 _CALLERS = 16
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FAULT: Final = os.environ.get("FAULT", "")
+_continued: Final = threading.Event()
 _left = int(os.environ.get("FAULT_AFTER", "3"))
 
 
@@ -54,6 +56,7 @@ class _Log(log.Log):
         _die_at("before-commit")
         if _reach("pause"):
             os.kill(os.getpid(), signal.SIGSTOP)
+            _continued.wait()  # a thread runs on for a moment
         return extended
 
     def _anchor_to(self, signed: str) -> None:
@@ -95,6 +98,7 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGCONT, lambda *_: _continued.set())
     DISK = _Disk() if _FAULT in {"eio", "enospc"} else None
     for module, name, patch in _patches():
         setattr(module, name, patch)

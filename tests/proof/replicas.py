@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from .databases import Postgres
     from .processes import Start
+    from .stores import Postgres
 
 _CALLERS = 12
 #: Seconds for which one try waits: a replica that is paused has the others asked.
@@ -55,6 +55,11 @@ class Replica:
         await self.process.wait()
         self.process = await self.start()
 
+    async def supervise(self) -> None:
+        """Start it again whenever it ends, as when it finds no database while it starts."""
+        while True:
+            await self.again()
+
     @property
     def said(self) -> str:
         """What it has logged, in all its lives."""
@@ -76,7 +81,12 @@ async def replicas(database: Postgres, folder: Path, number: int, **first: str) 
             start = await stack.enter_async_context(starting(state, database.settings))
             process = await start(**(first if place == 0 else {}))
             made.append(Replica(state, start, await stack.enter_async_context(channel_to(state)), process))
-        yield made
+        try:
+            yield made
+        except BaseException:
+            for replica in made:
+                print(replica.folder, replica.said[-3000:], sep="\n")  # noqa: T201 - shown when a test fails
+            raise
 
 
 @dataclass

@@ -11,7 +11,7 @@ import pytest
 from proof.postgres import conninfo
 from proof.storage import StorageError
 
-from .databases import password_file
+from .stores import password_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ from proof.bundle import Bundle
 from proof.sqlite.storage import SqliteStore
 from proof.storage import DiskError
 
-from .databases import Sqlite
 from .notaries import open_notary
 from .records import call, record
+from .stores import Sqlite
 from .test_notary import ids
 
 if TYPE_CHECKING:

@@ -36,8 +36,8 @@ from proof.idempotency_service import SERVICE, IdempotencyServicer
 from proof.sqlite.slots import SqliteSlotStore
 from proof.storage import StorageError
 
-from .databases import Database, Postgres, both
 from .records import record
+from .stores import Database, Postgres, both
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -84,11 +84,11 @@ def stored(database: Database, folder: Path) -> list[tuple[bytes, bytes, float]]
     """Return slot, claim and end of each row, also of those that are past it."""
     query = "SELECT slot, claim, expires FROM slot"
     if isinstance(database, Postgres):
-        return database.select(query)  # type: ignore[return-value]
+        return database.select(query)
     connection = apsw.Connection(str(folder / "slots.db"), flags=apsw.SQLITE_OPEN_READONLY)
     rows = list(connection.execute(query))
     connection.close()
-    return rows  # type: ignore[return-value]
+    return rows
 
 
 @pytest.fixture
@@ -438,7 +438,8 @@ class AnyOrder(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(("database", "examples"), [("sqlite", 40), ("postgres", 15)], indirect=["database"])
 def test_in_any_order_the_slot_is_what_it_should_be(database: Database, folder: Path, examples: int) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: AnyOrder(database, folder),
+    machine: Any = partial(AnyOrder, database, folder)
+    run_state_machine_as_test(
+        machine,
         settings=settings(max_examples=examples, stateful_step_count=25, deadline=None),
     )

@@ -22,11 +22,11 @@ from proof.note import LogKey
 from proof.sqlite.storage import SqliteStore
 
 from .checker import check
-from .databases import Database, both
 from .load import Load, killed
 from .notaries import open_notary
 from .processes import PATIENCE_S, connected, told
 from .records import record
+from .stores import Database, both
 from .wire import sign_request
 
 if TYPE_CHECKING:

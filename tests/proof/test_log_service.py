@@ -20,9 +20,9 @@ from proof import bundle, dsse, keys, merkle, note, statement, tiles, trust
 from proof.archive import Archive
 from proof.log import RefusedError
 
-from .databases import Database, both
 from .notaries import open_notary
 from .records import record
+from .stores import Database, both
 from .test_service import get, sign, stub
 from .test_sqlite import VERSION_0
 from .trees import head

@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -17,15 +17,15 @@ from proof.postgres import migrations
 from proof.postgres.version import VERSION
 from proof.storage import StorageError
 
-from .databases import Postgres, on_postgres
 from .processes import told
+from .stores import Postgres, on_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from .databases import PostgresServer
     from .processes import Start
+    from .stores import PostgresServer
 
 
 @pytest.fixture
@@ -70,11 +70,13 @@ def test_several_at_once_wait_for_one_another(empty: Postgres) -> None:
 
 
 def test_one_that_dies_half_way_leaves_nothing(empty: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: object) -> None:
+    upgrade = migrations._upgrade
+
+    def broken(connection: Any) -> None:
+        upgrade(connection)
         raise KeyboardInterrupt
 
-    upgrade = migrations._upgrade
-    monkeypatch.setattr(migrations, "_upgrade", lambda connection: (upgrade(connection), broken(connection)))
+    monkeypatch.setattr(migrations, "_upgrade", broken)
     with pytest.raises(KeyboardInterrupt):
         migrations.migrate(empty.backend.connect_as_owner)
     assert tables(empty) == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +14,14 @@ from proof.bundle import Bundle
 from proof.keys import FileSigner, ensure_key_file
 from proof.notary import ConflictError
 from proof.statement import RecordError
+from proof.storage import UnavailableError
 
-from .databases import Database, both
 from .notaries import open_notary
 from .records import call, record
+from .stores import Database, both
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from proof.keys import LogSigner
@@ -162,3 +165,48 @@ async def test_a_key_that_was_changed_in_the_store_proves_nothing(
     with pytest.raises(CorruptError):
         await new.read(Archive.get, _ID)
     await new.stop()
+
+
+@pytest.mark.parametrize("committed", [True, False])
+async def test_a_commit_of_which_nothing_was_heard_is_asked_by_id(
+    notary: Notary, database: Database, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    await notary.sign(record(0))
+    transaction, unheard = notary._writer.transaction, iter([True])
+
+    @contextmanager
+    def lost() -> Iterator[None]:
+        now = next(unheard, False)
+        with transaction():
+            yield
+            if now and not committed:
+                raise UnavailableError
+        if now:
+            raise UnavailableError
+
+    monkeypatch.setattr(notary._writer, "transaction", lost)
+    proof = await notary.sign(record(1))
+    assert proof.entry is not None
+    assert proof.entry.index == 1
+    assert bundle.dumps(await notary.sign(record(1))) == bundle.dumps(proof)
+    assert ids(database) == {record(0).request_id, record(1).request_id}
+
+
+async def test_while_no_commit_is_heard_of_the_callers_are_told_and_nothing_is_kept_from_them(
+    notary: Notary, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transaction = notary._writer.transaction
+
+    @contextmanager
+    def unheard() -> Iterator[None]:
+        with transaction():
+            yield
+        raise UnavailableError
+
+    monkeypatch.setattr(notary._writer, "transaction", unheard)
+    outcomes = await asyncio.gather(*(notary.sign(record(number)) for number in range(20)), return_exceptions=True)
+    assert all(isinstance(outcome, UnavailableError) for outcome in outcomes)
+    monkeypatch.undo()
+    for number in range(20):
+        assert (await notary.sign(record(number))).envelope.payload == statement.payload(record(number))
+    assert len(ids(database)) == 20

@@ -15,7 +15,7 @@ from proof.postgres.backend import PostgresBackend
 from proof.rows import LogRow, StoredCheckpoint
 from proof.storage import DamagedError, StorageError, UnavailableError
 
-from .databases import Postgres, on_postgres, password_file
+from .stores import Postgres, on_postgres, password_file
 from .test_storage import add, row, store
 
 if TYPE_CHECKING:
@@ -141,6 +141,11 @@ def test_a_database_that_can_lose_what_it_acknowledges_is_refused(database: Post
         database.backend.store()
 
 
+def interrupted(store: PostgresStore, database: Postgres) -> None:
+    store.add([row(1, "late")])
+    database.end_sessions()
+
+
 def test_a_connection_that_breaks_is_unavailable_once_and_then_another(
     database: Postgres, store: PostgresStore
 ) -> None:
@@ -150,21 +155,25 @@ def test_a_connection_that_breaks_is_unavailable_once_and_then_another(
         store.get("a")
     assert store.get("a") == row(0, "a")
     with pytest.raises(UnavailableError), store.transaction():
-        store.add([row(1, "b")])
-        database.end_sessions()
-    assert store.get("b") is None
+        interrupted(store, database)
+    assert store.rows(1, 10) == []
     add(store, row(1, "b"))
 
 
 def test_within_a_transaction_no_other_connection_takes_the_place_of_one_that_broke(
     database: Postgres, store: PostgresStore
 ) -> None:
-    with pytest.raises(UnavailableError), store.transaction():
-        database.end_sessions()
-        for name in ("a", "b"):  # one who does not mind
+    add(store, row(0, "a"))
+
+    def careless() -> None:
+        interrupted(store, database)
+        for name in ("b", "c"):
             with pytest.raises(UnavailableError):
-                store.add([row(0, name)])
-    assert store.rows(0, 10) == []
+                store.add([row(1, name)])
+
+    with pytest.raises(UnavailableError), store.transaction():
+        careless()
+    assert store.rows(1, 10) == []
 
 
 def test_a_writer_that_sleeps_with_the_lock_loses_it_and_commits_nothing(
@@ -172,12 +181,16 @@ def test_a_writer_that_sleeps_with_the_lock_loses_it_and_commits_nothing(
 ) -> None:
     monkeypatch.setitem(connections.SERVING, "idle_in_transaction_session_timeout", "200ms")
     asleep, other = database.backend.store(), store
-    began = time.monotonic()
-    with pytest.raises(UnavailableError), asleep.transaction():
+
+    def sleep() -> None:
         asleep.add([row(0, "late")])
+        began = time.monotonic()
         add(other, row(0, "a"))  # waits until the sleeper has lost it
         assert 0.1 < time.monotonic() - began < 2
         add(other, row(1, "b"))
+
+    with pytest.raises(UnavailableError), asleep.transaction():
+        sleep()
     assert [one.request_id for one in other.rows(0, 10)] == ["a", "b"]
     assert asleep.get("late") is None
     asleep.close()
@@ -189,18 +202,21 @@ def test_who_waits_for_the_lock_too_long_is_unavailable(
     monkeypatch.setitem(connections.SERVING, "lock_timeout", "100ms")
     impatient = database.backend.store()
     with store.transaction():
+        store.add([row(0, "a")])
         with pytest.raises(UnavailableError):
             add(impatient, row(0, "b"))
-        store.add([row(0, "a")])
     add(impatient, row(1, "b"))
     impatient.close()
 
 
 def test_a_failed_transaction_that_goes_on_is_not_taken_for_a_commit(store: PostgresStore) -> None:
-    with pytest.raises(UnavailableError), store.transaction():
+    def careless() -> None:
         with pytest.raises(psycopg.IntegrityError):
             store.add([row(7, "gap")])
-        # PostgreSQL answers COMMIT with ROLLBACK here, which is no error.
+
+    # PostgreSQL answers COMMIT with ROLLBACK here, which is no error.
+    with pytest.raises(UnavailableError), store.transaction():
+        careless()
     assert store.rows(0, 10) == []
 
 
@@ -219,3 +235,18 @@ def test_no_server_and_no_database_are_unavailable_in_one_line_without_a_passwor
         with pytest.raises(UnavailableError, match=r"^PostgreSQL is not reached: [^\n]+$") as caught:
             PostgresBackend(where, password_file(folder, "canary")).store()
         assert "canary" not in str(caught.value)
+
+
+def test_the_password_of_the_file_is_the_one_that_the_server_is_told(database: Postgres, folder: Path) -> None:
+    name = f"r{secrets.token_hex(8)}"
+    database.server.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'right'")
+    migrations.migrate(database.backend.connect_as_owner, name)
+    database.server.require_password(name)
+    backend = PostgresBackend(psycopg.conninfo.make_conninfo(database.conninfo, user=name), folder / "password")
+    password_file(folder, "wrong")
+    with pytest.raises(UnavailableError, match="password authentication failed"):
+        backend.store()
+    password_file(folder, "right\n")  # replaced while the service runs
+    backend.store().close()
+    database.try_to(f"DROP OWNED BY {name}")
+    database.server.execute(f"DROP ROLE {name}")

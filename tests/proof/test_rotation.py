@@ -53,7 +53,7 @@ async def test_proofs_of_every_key_hold_after_each_rotation(folder: Path, log_si
 
 
 async def test_a_revoked_key_signs_no_more_and_what_it_signed_keeps_holding(
-    folder: Path, log_signer: LogSigner, store: Store
+    folder: Path, log_signer: LogSigner, store: SqliteStore
 ) -> None:
     signer = new_key(folder)
     notary = open_notary(folder, signer, log_signer)

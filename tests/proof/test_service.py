@@ -23,6 +23,7 @@ from chassis.telemetry import Tracing
 from openprysm.proof.v2 import proof_pb2, proof_pb2_grpc
 from proof import bundle, note, statement, verify
 from proof.service import SERVICE, ProofServicer
+from proof.sqlite.storage import SqliteStore
 from proof.statement import Compliance, Degradation, Record
 
 from .records import call, record, records
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from proof.keys import FileSigner, LogSigner
     from proof.notary import Notary
 
-    from .databases import Database
+    from .stores import Database
 
 _ID = record().request_id
 
@@ -180,6 +181,7 @@ async def test_a_tampered_proof_is_data_loss_and_never_verified(
 async def test_when_a_commit_fails_the_caller_gets_an_error_without_its_text(
     stub: proof_pb2_grpc.ProofServiceStub, notary: Notary
 ) -> None:
+    assert isinstance(notary._writer, SqliteStore)
     connection = notary._writer._connection
     connection.execute("PRAGMA query_only = ON")
     with pytest.raises(ServiceError) as caught:

@@ -11,7 +11,7 @@ from proof.rows import LogRow, Row, StoredCheckpoint
 from proof.sqlite.storage import SqliteStore
 from proof.storage import DamagedError, DiskError, StorageError
 
-from .databases import Sqlite
+from .stores import Sqlite
 from .test_storage import row
 
 if TYPE_CHECKING:

@@ -50,7 +50,6 @@ class PooledReading:
         self._pool = ConnectionPool(
             kwargs=parameters,
             configure=configure,
-            check=ConnectionPool.check_connection,
             min_size=1,
             max_size=size,
             timeout=_WAIT_S,
@@ -74,8 +73,14 @@ class PooledReading:
             raise UnavailableError("PostgreSQL is not reached") from error
 
     def _run(self, ask: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
-        with self._lent() as archive:
-            return ask(archive, *args, **kwargs)
+        try:
+            with self._lent() as archive:
+                return ask(archive, *args, **kwargs)
+        except UnavailableError:
+            # Nobody looks at connections that lie idle: after a restart of the server all of them are broken.
+            self._pool.check()
+            with self._lent() as archive:
+                return ask(archive, *args, **kwargs)
 
     async def __call__(self, ask: Callable[Concatenate[Archive, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask in one of the threads."""

