@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Looks at files that change while they are read; a Secret's files change all at once.
 _LOOKS: Final = 10
+#: What files that are not all there look like.
+_GONE: Final = ()
 
 _log = structlog.get_logger()
 
@@ -76,12 +78,15 @@ class Certificates:
         with self._lock:
             try:
                 seen = self._look()
-                if seen not in (self._version, self._refused):
-                    self._refused = seen
+            except OSError:
+                seen = _GONE
+            if seen not in (self._version, self._refused):
+                self._refused = seen
+                try:
                     self._version, self._material = self._read()
                     _log.info("certificates_read")
-            except (OSError, CertificatesError):
-                _log.exception("certificates_unreadable")
+                except CertificatesError as error:
+                    _log.error("certificates_not_taken", why=str(error))
             return self._material
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
+from chassis.metrics import prometheus, table
 from deploy.manifests import OVERLAYS, ROOT, mistakes, parse, render
 from deploy.pods import Overlay
 from drill.crowd import Balancer, Crowd
@@ -217,6 +218,25 @@ def test_every_command_of_the_page_is_run_by_a_test_here() -> None:
     tested = {"In ten commands", "Upgrade", "Back-up of the log, and restoring it", "Rotation", "A small cluster"}
     titles = re.findall(r"^## (.*)$", PAGE.read_text(), re.MULTILINE)
     assert {title for title in titles if blocks(title)} == tested
+
+
+def test_what_prometheus_is_told_fits_the_pods_and_what_they_are_scaled_by() -> None:
+    scrape, adapter = map(
+        yaml.safe_load, re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    )
+    (job,) = scrape["scrape_configs"]
+    kept = next(rule["regex"] for rule in job["relabel_configs"] if rule.get("action") == "keep")
+    production = Overlay("production")
+    assert {name for name, pod in production.pods.items() if kept in pod.ports} == {"planner", "executor", "proof"}
+    assert job["kubernetes_sd_configs"][0]["namespaces"]["names"] == [production.of("Namespace")[0]["metadata"]["name"]]
+    metrics = [
+        metric["pods"]["metric"]["name"]
+        for scaler in production.of("HorizontalPodAutoscaler")
+        for metric in scaler["spec"]["metrics"]
+        if metric["type"] == "Pods"
+    ]
+    assert metrics == [rule["seriesQuery"].partition("{")[0] for rule in adapter["rules"]]
+    assert metrics == [prometheus.metric_name(table.RPC_ACTIVE)]
 
 
 def test_the_overlays_that_the_page_names_are_those_that_there_are() -> None:
