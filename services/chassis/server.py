@@ -170,12 +170,6 @@ class Server:
         for name in self._services:
             await self._checks.set(name, _SERVING if serving else _NOT_SERVING)
 
-    async def report(self, serving: bool) -> None:
-        """Say whether the services can do their work; the process itself stays healthy."""
-        self._able = serving
-        for name in self._services:
-            await self._checks.set(name, _SERVING if serving else _NOT_SERVING)
-
     async def serve(self, services: tuple[str, ...], ready: Callable[[], Awaitable[None]] | None = None) -> None:
         """Serve until SIGTERM or SIGINT, then drain: health goes down first, in-flight requests finish, then return.
 

@@ -181,13 +181,11 @@ class Postgres:
 
     failures = psycopg.IntegrityError
 
-    def __init__(self, server: PostgresServer, folder: Path, template: str | None = "prysm_template") -> None:
+    def __init__(self, server: PostgresServer, folder: Path, made_of: str = "TEMPLATE prysm_template") -> None:
         self.server = server
         self._folder = folder
         self.name = f"t{secrets.token_hex(8)}"
-        server.execute(
-            f"CREATE DATABASE {self.name}" + (f" TEMPLATE {template} STRATEGY FILE_COPY" if template else "")
-        )
+        server.execute(f"CREATE DATABASE {self.name} {made_of}")
         self.conninfo = server.conninfo(self.name)
         self.backend = PostgresBackend(self.conninfo)
         self.settings = {"OPENPRYSM_PROOF_POSTGRES": self.conninfo}
@@ -264,7 +262,7 @@ class Postgres:
             file.seek(100)
             file.write(b"\xff" * 100)
         self.end_sessions()
-        return Postgres(self.server, self._folder, self.name)
+        return Postgres(self.server, self._folder, f"TEMPLATE {self.name} STRATEGY FILE_COPY")
 
     def drop(self) -> None:
         self.server.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")

@@ -38,7 +38,6 @@ _KILLS = int(os.environ.get("DRILL_KILLS", "4"))
 _MOMENT_S = 0.05
 
 
-@both
 async def test_whatever_was_acknowledged_survives_kill_9_at_any_moment(
     start: Start, database: Database, folder: Path
 ) -> None:
@@ -104,7 +103,6 @@ async def stopped(process: asyncio.subprocess.Process) -> None:
     assert await process.wait() == 0
 
 
-@both
 async def test_an_old_backup_is_read_but_not_written_and_the_reason_is_logged(
     start: Start, database: Database, folder: Path
 ) -> None:
@@ -226,7 +224,6 @@ async def test_a_writer_that_is_paused_in_its_batch_and_wakes_up_late_forks_noth
     assert database.audit(folder / "log-checkpoint").faults == []
 
 
-@both
 @pytest.mark.parametrize("change", ["origin", "key"])
 async def test_a_log_keeps_its_origin_and_its_key(start: Start, folder: Path, change: str) -> None:
     process = await start()

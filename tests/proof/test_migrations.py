@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def empty(postgres_server: PostgresServer, folder: Path) -> Iterator[Postgres]:
     """Return a database without tables."""
-    made = Postgres(postgres_server, folder, template=None)
+    made = Postgres(postgres_server, folder, made_of="")
     yield made
     made.drop()
 
