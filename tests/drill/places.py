@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.manifests import ROOT
@@ -13,42 +11,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deploy.pods import Overlay, Pod
+    from drill.ports import Ports
 
-#: Below the range of which the kernel takes ports for outgoing connections: one must be free again after a restart.
 _GATEWAY: Final = ROOT / "gateway"
-_PORTS: Final = 20_000
-_LAST_PORT: Final = 32_000
-
-
-def free_ports(count: int, start: int = _PORTS) -> list[int]:
-    """Return ports that nobody listens on."""
-    found: list[int] = []
-    for port in range(start + os.getpid() % 5_000, _LAST_PORT):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
-        if len(found) == count:
-            return found
-    raise AssertionError("no ports are free")
 
 
 class Places:
     """A folder for all of it. Certificates, keys and passwords are Secrets: folders that change all at once."""
 
-    def __init__(self, folder: Path, overlay: Overlay, replicas: dict[str, int]) -> None:
+    def __init__(self, folder: Path, overlay: Overlay, replicas: dict[str, int], ports: Ports) -> None:
         self.folder = folder
         self.replicas = replicas
-        wanted = [
-            (pod.name, number, port)
+        self._ports = {
+            (pod.name, number, port): ports.take()
             for pod in overlay.pods.values()
             for number in range(replicas[pod.name])
             for port in pod.listens.values()
-        ]
-        self._ports = dict(zip(wanted, free_ports(len(wanted)), strict=True))
+        }
         self.authority = Authority("drill")
         self.secrets: dict[str, SecretVolume] = {}
         for pod in overlay.pods.values():

@@ -13,6 +13,7 @@ from deploy.pods import SETTINGS, Overlay
 from drill import secrets
 from drill.database import Database
 from drill.places import Places
+from drill.ports import Ports
 from drill.replica import Replica
 from system.upstream import Upstream, says
 
@@ -42,12 +43,14 @@ class Town:
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
+        self._ports = Ports()
+        self._stack.callback(self._ports.close)
         self.overlay = Overlay("production")
         self.folder = Path(tempfile.mkdtemp(prefix="drill-"))
         self.counts = dict.fromkeys(ORDER, REPLICAS) | ({} if POSTGRES else {"proof": 1})
-        self.places = Places(self.folder, self.overlay, self.counts)
+        self.places = Places(self.folder, self.overlay, self.counts, self._ports)
         self.upstream = Upstream()
-        self.database = Database(self.folder / "postgres")
+        self.database = Database(self.folder / "postgres", self._ports)
         self.keys = secrets.ApiKeys(self.places)
         self.signing = secrets.SigningKeys(self.places)
         self.serials = secrets.certify(self.places, self.places.authority.certificate)
