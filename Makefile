@@ -13,7 +13,7 @@ COOLDOWN_DAYS := 7
 
 # The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …
 
-.PHONY: help run serve trace test bench bench-proof drill-proof check fmt lint types imports proto proto-check proto-lint proto-release prices manifests sbom drill lock clean
+.PHONY: help run serve trace test bench bench-proof drill-proof drill-ids check fmt lint types imports proto proto-check proto-lint proto-release prices manifests sbom drill lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench-proof: $(VENV)/dev.stamp ## signed, logged, committed proofs a second, and
 
 drill-proof: $(VENV)/dev.stamp ## kill the proof service a hundred times under load, and three replicas with their database: nothing is lost, nothing forks
 	@DRILL_KILLS=100 $(BIN)/pytest -q -s tests/proof/test_log_crashes.py tests/proof/test_replicas.py -k any_moment
+
+drill-ids: $(VENV)/dev.stamp ## ask for a hundred thousand proofs that are nobody's: no hit, and what each kind of id takes
+	@DRILL_IDS=100000 $(BIN)/pytest -q tests/proof/test_unknown_ids.py
 
 check: lint types imports proto-lint proto-check ## everything that reads the code without running it
 

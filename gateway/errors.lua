@@ -58,6 +58,7 @@ function envoy_on_request(handle)
   local metadata = handle:streamInfo():dynamicMetadata()
   metadata:set("openprysm.request", "id", headers:get("x-request-id"))
   metadata:set("openprysm.request", "method", headers:get(":method"))
+  metadata:set("openprysm.request", "held", headers:get("if-none-match"))
   -- For the route that is picked once the body is read. The first one is not picked by it, nor is a rate limit.
   local accept = headers:get("accept")
   if accept and accept:lower():find("text/event-stream", 1, true) then metadata:set("openprysm.body", "events", true) end
@@ -81,6 +82,18 @@ function envoy_on_response(handle)
   hidden = hidden and hidden:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
   hidden = hidden and hidden:match('^{"detail".*')
   local status = headers:get(":status")
+  -- RFC 9110, 13.1.2: whoever holds it gets it by its name. An etag is opaque, so it is in no other one's text.
+  local held, etag = request and request.held, headers:get("etag")
+  if status == "200" and etag and held and (held == "*" or held:find(etag, 1, true)) then
+    if request.method == "GET" then
+      handle:body(true):setBytes("")
+      headers = handle:headers()
+    end
+    headers:replace(":status", "304")
+    headers:remove("content-length")
+    headers:remove("content-type")
+    return
+  end
   if (status < "400" and not hidden) or (request and request.method == "HEAD") then return end
 
   local buffer = handle:body(true)

@@ -16,7 +16,19 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis.config import load
-from cli import ask, checking, gateway, gateway_admin, keys, proofs, status, suite, tracing
+from cli import (
+    ask,
+    checking,
+    disclosing,
+    gateway,
+    gateway_admin,
+    keys,
+    proofs,
+    signing,
+    status,
+    suite,
+    tracing,
+)
 from cli.process import ChildError
 from cli.settings import SuiteSettings
 from planner import catalog
@@ -156,6 +168,8 @@ def orchestrate(
 app.command(proofs.verify_proof, name="verify")
 app.command(proofs.audit)
 app.command(proofs.revoke_key)
+app.command(disclosing.disclose)
+app.command(signing.app)
 
 
 @app.command(name="status")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from proof import audit as auditing
 from proof import databases, revocation, trust, verify
@@ -23,7 +23,12 @@ class InputError(Exception):
     """A file can't be read or is not what it should be; the text is one line."""
 
 
-def _bytes(path: Path) -> bytes:
+def file_bytes(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        InputError: it can't be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:
@@ -32,7 +37,7 @@ def _bytes(path: Path) -> bytes:
 
 def _keys(path: Path) -> dict[str, trust.SigningKey]:
     """Read a PEM or a JWKS."""
-    raw = _bytes(path)
+    raw = file_bytes(path)
     try:
         if raw.lstrip().startswith(b"{"):
             return trust.read_jwks(raw)
@@ -44,11 +49,28 @@ def _keys(path: Path) -> dict[str, trust.SigningKey]:
 
 def own(state: Path) -> trust.Trust:
     """Return trust in the suite whose state folder this is, in its key and its log."""
-    log = LogKey.from_vkey(_bytes(state / "log-key.vkey").decode())
+    log = LogKey.from_vkey(file_bytes(state / "log-key.vkey").decode())
     return trust.Trust(_keys(state / "proof-key.pub.pem"), log)
 
 
-def checks(proof: Path, key: Path | None, trusted_root: Path | None, transcript: Path | None) -> list[verify.Check]:
+def parsed(proof: Path) -> dict[str, Any]:
+    """Read a proof.
+
+    Raises:
+        InputError: it can't be read, or is no JSON object.
+    """
+    try:
+        found = json.loads(file_bytes(proof))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{proof} can't be read: {error}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{proof} holds no proof")
+    return found
+
+
+def checks(
+    proof: Path, key: Path | None, trusted_root: Path | None, transcript: Path | None, disclosure: Path | None = None
+) -> list[verify.Check]:
     """Check a proof; see `verify.verify`.
 
     Raises:
@@ -56,22 +78,18 @@ def checks(proof: Path, key: Path | None, trusted_root: Path | None, transcript:
     """
     if key is None and trusted_root is None:
         raise InputError("--key or --trusted-root is needed: whom do you trust?")
+    found = parsed(proof)
     try:
-        parsed = json.loads(_bytes(proof))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{proof} can't be read: {error}") from error
-    if not isinstance(parsed, dict):
-        raise InputError(f"{proof} holds no proof")
-    try:
-        log = trust.read_trusted_root(_bytes(trusted_root)) if trusted_root else None
+        log = trust.read_trusted_root(file_bytes(trusted_root)) if trusted_root else None
     except trust.TrustError as error:
         raise InputError(f"{trusted_root} can't be read: {error}") from error
     believed = trust.Trust(_keys(key) if key else {}, log)
-    return verify.verify(parsed, believed, _bytes(transcript) if transcript else None)
+    spoken, disclosed = (file_bytes(path) if path else None for path in (transcript, disclosure))
+    return verify.verify(found, believed, spoken, disclosed)
 
 
 @contextmanager
-def _opened(database: Path | None, settings: databases.DatabaseSettings, *, writable: bool) -> Iterator[Store]:
+def opened(database: Path | None, settings: databases.DatabaseSettings, *, writable: bool) -> Iterator[Store]:
     """Open the store of the file, else of the settings.
 
     Raises:
@@ -95,7 +113,7 @@ def revoke(database: Path | None, settings: databases.DatabaseSettings, key_id: 
     Raises:
         InputError: there is no such store, or no such key in it.
     """
-    with _opened(database, settings, writable=True) as store:
+    with opened(database, settings, writable=True) as store:
         try:
             return revocation.revoke(store, key_id)
         except KeyError as error:
@@ -108,5 +126,5 @@ def audit(database: Path | None, settings: databases.DatabaseSettings, checkpoin
     Raises:
         InputError: there is no log to be read.
     """
-    with _opened(database, settings, writable=False) as store:
+    with opened(database, settings, writable=False) as store:
         return auditing.audit(store, checkpoint)

@@ -21,7 +21,12 @@ def _failure(error: checking.InputError) -> SystemExit:
 
 
 def verify_proof(
-    proof: Path, *, key: Path | None = None, trusted_root: Path | None = None, transcript: Path | None = None
+    proof: Path,
+    *,
+    key: Path | None = None,
+    trusted_root: Path | None = None,
+    transcript: Path | None = None,
+    disclosure: Path | None = None,
 ) -> None:
     """Check a proof offline, step by step; exit status 1 when it does not hold. One of key and trusted root is needed.
 
@@ -30,9 +35,10 @@ def verify_proof(
         key: PEM of the key that signed it, or the JWKS with all keys; else the key that the log's entry names.
         trusted_root: of the log, as /.well-known/prysm/trusted_root.json; without it the log is not looked at.
         transcript: exact bytes of prysm.proof.transcript.
+        disclosure: one call of the run, as its owner disclosed it.
     """
     try:
-        made = checking.checks(proof, key, trusted_root, transcript)
+        made = checking.checks(proof, key, trusted_root, transcript, disclosure)
     except checking.InputError as error:
         raise _failure(error) from error
     sys.exit(not ask.show_checks(_console, made))
@@ -68,4 +74,6 @@ def revoke_key(key_id: str, database: Path | None = None) -> None:
         bound = checking.revoke(database, load(DatabaseSettings), key_id)
     except checking.InputError as error:
         raise _failure(error) from error
-    _console.print(f"revoked {key_id} from entry {bound} on; put another key in its place and restart", soft_wrap=True)
+    _console.print(
+        f"revoked {key_id} from entry {bound} on; sign with another one: openprysm proof-keys rotate", soft_wrap=True
+    )

@@ -17,8 +17,9 @@ from openprysm.compliance.v2 import compliance_pb2_grpc
 from openprysm.planner.v1 import planner_pb2_grpc
 from planner import catalog
 from planner.compliance import matrix
-from planner.compliance_service import PROTECTED, ComplianceServicer
+from planner.compliance_service import PROTECTED, ComplianceServicer, log
 from planner.compliance_service import SERVICE as COMPLIANCE
+from planner.metering import telling
 from planner.service import SERVICE, PlannerServicer
 
 
@@ -50,9 +51,10 @@ async def _main(settings: PlannerSettings) -> None:
     address = settings.planner_listen or settings.socket("planner")
     server = Server("planner", address, settings, tracing, keys, PROTECTED, internal=(f"/{SERVICE}/",))
     models, known = catalog.load(), matrix.load().placed(settings.local_jurisdiction, settings.local_regions)
-    planner = PlannerServicer(models, known, server.meter)
+    tell = telling(server.meter, log)
+    planner = PlannerServicer(models, known, tell, server.meter)
     planner_pb2_grpc.add_PlannerServiceServicer_to_server(planner, server.grpc)
-    compliance_pb2_grpc.add_ComplianceServiceServicer_to_server(ComplianceServicer(models, known), server.grpc)
+    compliance_pb2_grpc.add_ComplianceServiceServicer_to_server(ComplianceServicer(models, known, tell), server.grpc)
     await server.serve((SERVICE, COMPLIANCE))
 
 

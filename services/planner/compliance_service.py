@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from google.protobuf import json_format, struct_pb2
@@ -13,9 +14,10 @@ from openprysm.compliance.v2 import compliance_pb2_grpc
 from planner.compliance import policy
 from planner.compliance.decision import attest, premium
 from planner.compliance.officer import rule
+from planner.compliance.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import grpc
 
@@ -33,6 +35,7 @@ PROTECTED: Final = (f"/{SERVICE}/",)
 _MAX_MESSAGES: Final = 256
 _INERT: Final = "the policy has no rules: every model is allowed"
 _SAMPLE_ID: Final = "preview"
+_LARGEST_KEPT: Final = 4096
 
 
 def plain(value: struct_pb2.Value, where: str) -> object:
@@ -45,6 +48,27 @@ def plain(value: struct_pb2.Value, where: str) -> object:
         return json_format.MessageToDict(value)
     except (json_format.Error, ValueError, RecursionError) as error:
         raise errors.invalid_request(where, "must be JSON") from error
+
+
+def log(record: Record) -> None:
+    """Add a decision to the log line of the RPC that runs."""
+    note(**record.fields())
+
+
+def policy_of(value: struct_pb2.Value) -> Policy:
+    """Read `compliance`.
+
+    Raises:
+        ServiceError: invalid_request, naming the field and what is allowed.
+    """
+    written = value.SerializeToString(deterministic=True)
+    # Clients have a few policies and send them over and over; a huge one is not kept.
+    return (_policy_of if len(written) <= _LARGEST_KEPT else _policy_of.__wrapped__)(written)
+
+
+@lru_cache(256)
+def _policy_of(written: bytes) -> Policy:
+    return read_policy(plain(struct_pb2.Value.FromString(written), "compliance"), "compliance")
 
 
 def read_policy(given: object, where: str) -> Policy:
@@ -61,7 +85,7 @@ def read_policy(given: object, where: str) -> Policy:
 
 def _policy(request: pb.PreviewRequest) -> Policy:
     if request.HasField("compliance") and request.compliance.WhichOneof("kind") != "null_value":
-        return read_policy(plain(request.compliance, "compliance"), "compliance")
+        return policy_of(request.compliance)
     brain = plain(request.brain_config, "brain_config") if request.HasField("brain_config") else None
     if brain is None:
         return read_policy(None, "compliance")
@@ -121,16 +145,18 @@ def _premium(cost: Premium) -> pb.CompliancePremium:
 class ComplianceServicer(compliance_pb2_grpc.ComplianceServiceServicer):
     """Say what a policy would do over the whole catalog: which providers are configured is the executor's to know."""
 
-    def __init__(self, catalog: Catalog, matrix: Matrix) -> None:
+    def __init__(self, catalog: Catalog, matrix: Matrix, tell: Callable[[Record], None] = log) -> None:
+        """Make one; `tell` is told of every decision."""
         self._models = tuple(catalog.models.values())
         self._matrix = matrix
+        self._tell = tell
 
     async def Preview(self, request: pb.PreviewRequest, context: Context) -> pb.PreviewResponse:  # noqa: ARG002, N802
         """Classify, decide, and call nobody."""
         rules = _policy(request)
         ruling = rule(rules, (_text(request),), self._models, self._matrix)
         decision, document = ruling.decision, ruling.decision.document()
-        note(active=rules.active, allowed=len(decision.allowed), excluded_by=dict(decision.by_rule))
+        self._tell(Record.of(decision, "preview"))
         response = pb.PreviewResponse(
             active=rules.active,
             ok=bool(decision.allowed),

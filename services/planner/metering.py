@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from chassis.metrics.meter import Recorder
-    from planner.compliance.decision import Decision
+    from planner.compliance.record import Record
     from planner.plan import Plan
 
 #: What is told of a failure that nobody has typed.
@@ -38,10 +38,15 @@ def planning(meter: Recorder) -> Iterator[Callable[[Plan], None]]:
         meter.record(table.PLAN_DURATION, time.perf_counter() - began, outcome)
 
 
-def decided(meter: Recorder, decision: Decision) -> None:
-    """Count a decision under a policy."""
-    meter.add(table.COMPLIANCE_DECISIONS, 1, "allowed" if decision.allowed else "refused")
-    for rule, models in decision.by_rule.items():
-        meter.add(table.COMPLIANCE_EXCLUSIONS, models, rule)
-    for name in decision.detected:
-        meter.add(table.COMPLIANCE_DETECTIONS, 1, name)
+def telling(meter: Recorder, further: Callable[[Record], None]) -> Callable[[Record], None]:
+    """Return who counts a decision under a policy and tells it further."""
+
+    def tell(record: Record) -> None:
+        meter.add(table.COMPLIANCE_DECISIONS, 1, record.outcome, record.pack, record.asked)
+        for rule, models in record.excluded_by.items():
+            meter.add(table.COMPLIANCE_EXCLUSIONS, models, rule)
+        for name in record.detected:
+            meter.add(table.COMPLIANCE_DETECTIONS, 1, name)
+        further(record)
+
+    return tell

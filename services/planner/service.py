@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import grpc
 
 from chassis import errors
-from chassis.interceptors import note
 from chassis.metrics.meter import Uncounted
 from openprysm.planner.v1 import planner_pb2, planner_pb2_grpc
 from planner.compliance.officer import rule
-from planner.compliance_service import plain, read_policy
-from planner.metering import decided, planning
+from planner.compliance.record import Record
+from planner.compliance_service import log, policy_of
+from planner.metering import planning
 from planner.plan import Plan, PlanError, Request, make_plan
 from planner.policies import MAX_K, POLICIES
 from planner.shapes import STRATEGIES
@@ -98,16 +98,24 @@ def _plan(plan: Plan, decision: Decision | None) -> planner_pb2.Plan:
             planner_pb2.Route(task=task, models=[_model(model, task) for model in models])
             for task, models in plan.routes
         ],
-        compliance_decision=decision.canonical() if decision else b"",
+        compliance_decision=decision.canonical if decision else b"",
     )
 
 
 class PlannerServicer(planner_pb2_grpc.PlannerServiceServicer):
     """Plan for the executor and for internal callers."""
 
-    def __init__(self, catalog: Catalog, matrix: Matrix, meter: Recorder | None = None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        matrix: Matrix,
+        tell: Callable[[Record], None] = log,
+        meter: Recorder | None = None,
+    ) -> None:
+        """Make one; `tell` is told of every decision that a policy asks for."""
         self._catalog = catalog
         self._matrix = matrix
+        self._tell = tell
         self._meter = meter or Uncounted()
 
     async def Plan(self, request: planner_pb2.PlanRequest, context: Context) -> planner_pb2.PlanResponse:  # noqa: ARG002, N802
@@ -134,11 +142,10 @@ class PlannerServicer(planner_pb2_grpc.PlannerServiceServicer):
         """Hold what is available against the policy, on every message of the conversation; None: there is no policy."""
         if not message.HasField("compliance"):
             return None
-        policy = read_policy(plain(message.compliance, "compliance"), "compliance")
+        policy = policy_of(message.compliance)
         if not policy.active:
             return None
         models = self._catalog.available(request.providers, request.local_models)
         decision = rule(policy, (text for _, text in request.messages), models, self._matrix).decision
-        decided(self._meter, decision)
-        note(detected=list(decision.detected), allowed=len(decision.allowed), excluded_by=dict(decision.by_rule))
+        self._tell(Record.of(decision, "orchestrate"))
         return decision

@@ -20,18 +20,17 @@ from proof.databases import DatabaseSettings, backend, first_store
 from proof.idempotency import Slots
 from proof.idempotency_service import SERVICE as IDEMPOTENCY
 from proof.idempotency_service import IdempotencyServicer
-from proof.keys import FileSigner, KeyFileError, LogSigner, ensure_key_file, ensure_log_key_file
+from proof.key_settings import KeySettings, open_keyring
+from proof.keys import KeyFileError, LogSigner, ensure_log_key_file
 from proof.notary import Notary
 from proof.service import SERVICE, SIGN, ProofServicer
 from proof.storage import DiskError, StorageError, UnavailableError
 
 
-class ProofSettings(DatabaseSettings):
+class ProofSettings(DatabaseSettings, KeySettings):
     """What the proof service reads."""
 
     proof_listen: Address | None = None
-    #: PEM of the signing key; default `proof-key.pem` in the state folder, made at first start.
-    proof_key: Path | None = None
     #: PEM of the log's key; default `log-key.pem` in the state folder, made with a new log.
     log_key: Path | None = None
     #: Name of the log: the host under which verifiers know it. Fixed for ever at the first start.
@@ -46,10 +45,8 @@ def _die() -> None:
 
 async def _main(settings: ProofSettings) -> None:
     state = private_folder(settings.state.absolute())
-    key_file = settings.proof_key or state / "proof-key.pem"
     try:
-        if settings.proof_key is None:
-            ensure_key_file(key_file)
+        keyring = open_keyring(settings, state)
         log_key = settings.log_key or state / "log-key.pem"
         database = backend(settings)
         store = first_store(database)
@@ -60,7 +57,7 @@ async def _main(settings: ProofSettings) -> None:
         if settings.log_key is None:  # for whoever may read the folder, as the proof key's public half
             log_key.with_suffix(".vkey").write_text(log_signer.key.vkey + "\n")
         anchor = Anchor(settings.log_checkpoint or state / "log-checkpoint", log_signer.key)
-        notary = Notary(FileSigner(key_file), log_signer, database, anchor, time.time, _die)
+        notary = Notary(keyring, log_signer, database, anchor, time.time, _die)
         slots = Slots(database.slots())
     except DiskError as error:
         raise StartError("the disk is full or failed") from error

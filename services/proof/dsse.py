@@ -31,10 +31,15 @@ def pae(payload: bytes, payload_type: str = PAYLOAD_TYPE) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def signature_holds(envelope: Envelope, key: ec.EllipticCurvePublicKey) -> bool:
-    """Tell whether `key` signed the envelope."""
+def verifies(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
+    """Tell whether a DER signature is the key's over SHA-256 of the message."""
     try:
-        key.verify(envelope.signature, pae(envelope.payload), ec.ECDSA(hashes.SHA256()))
+        key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         return False
     return True
+
+
+def signature_holds(envelope: Envelope, key: ec.EllipticCurvePublicKey) -> bool:
+    """Tell whether `key` signed the envelope."""
+    return verifies(key, envelope.signature, pae(envelope.payload))

@@ -26,6 +26,10 @@ class KeyFileError(Exception):
     """The key can't be used; the text is one line for the operator."""
 
 
+class SignerError(Exception):
+    """The key's backend does not sign at the moment; the text is one line for the operator."""
+
+
 class Signer(Protocol):
     """Signs with a P-256 key that never leaves its backend."""
 
@@ -38,7 +42,11 @@ class Signer(Protocol):
         """The public half."""
 
     def sign(self, message: bytes) -> bytes:
-        """Return the DER signature over SHA-256 of `message`."""
+        """Return the DER signature over SHA-256 of `message`.
+
+        Raises:
+            SignerError: its backend does not sign now.
+        """
 
 
 def keyid(public_key: ec.EllipticCurvePublicKey) -> str:
@@ -68,6 +76,20 @@ def from_pem(pem: bytes) -> ec.EllipticCurvePublicKey:
     return key
 
 
+def private_bytes(path: Path) -> bytes:
+    """Read a file that only its owner may read.
+
+    Raises:
+        KeyFileError: it is missing, or readable by others.
+    """
+    try:
+        if not is_private(path):
+            raise KeyFileError(f"{path} must have mode 0600")
+        return path.read_bytes()
+    except OSError as error:
+        raise KeyFileError(f"{path} can't be read") from error
+
+
 def _load_private(path: Path) -> PrivateKeyTypes:
     """Read a PEM file that only its owner may read.
 
@@ -75,11 +97,7 @@ def _load_private(path: Path) -> PrivateKeyTypes:
         KeyFileError: it is missing, readable by others, or holds no unencrypted key.
     """
     try:
-        if not is_private(path):
-            raise KeyFileError(f"{path} must have mode 0600")
-        return serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except OSError as error:
-        raise KeyFileError(f"{path} can't be read") from error
+        return serialization.load_pem_private_key(private_bytes(path), password=None)
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise KeyFileError(f"{path} holds no unencrypted PEM key") from error
 
@@ -140,11 +158,28 @@ def _ensure(path: Path, key: PrivateKeyTypes) -> None:
             path.hardlink_to(file.name)
 
 
-def ensure_key_file(path: Path) -> None:
-    """Make a key with mode 0600 when there is none, and publish its public half beside it as `<stem>.pub.pem`."""
+def ensure_private_key(path: Path) -> None:
+    """Make a signing key with mode 0600 when there is none."""
     if not path.exists():
         _ensure(path, ec.generate_private_key(ec.SECP256R1()))
-    path.with_name(path.stem + ".pub.pem").write_bytes(to_pem(FileSigner(path).public_key))
+
+
+def ensure_key_file(path: Path) -> None:
+    """Make a signing key when there is none, and publish its public half beside it as `<stem>.pub.pem`."""
+    ensure_private_key(path)
+    publish(FileSigner(path).public_key, path.with_name(path.stem + ".pub.pem"))
+
+
+def publish(key: ec.EllipticCurvePublicKey, path: Path) -> None:
+    """Write a public key as PEM, for whoever may read the folder; one in its place is replaced as a whole."""
+    pem = to_pem(key)
+    if path.exists() and path.read_bytes() == pem:
+        return
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(pem)
+    unnamed = path.parent / file.name
+    unnamed.chmod(0o644)
+    unnamed.replace(path)
 
 
 def ensure_log_key_file(path: Path) -> None:

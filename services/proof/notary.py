@@ -13,7 +13,7 @@ from proof import dsse, keys, statement
 from proof.archive import Archive
 from proof.log import BATCH, Log, RefusedError
 from proof.metering import Metering
-from proof.storage import DiskError, UnavailableError
+from proof.storage import DamagedError, DiskError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from proof.anchor import Anchor
     from proof.backend import Backend
     from proof.bundle import Bundle
+    from proof.keyring import Keyring
     from proof.keys import LogSigner, Signer
     from proof.statement import Record
 
 #: Seconds between looks at what other processes have signed, and at whether the database is there.
 _FOLLOW_S: Final = 1.0
 _log = structlog.get_logger()
+#: Seconds between two looks at what the keys need.
+_TEND_S: Final = 60.0
 
 
 class ConflictError(Exception):
@@ -49,7 +52,7 @@ class Notary:
 
     def __init__(
         self,
-        signer: Signer,
+        keyring: Keyring,
         log_signer: LogSigner,
         backend: Backend,
         anchor: Anchor,
@@ -61,7 +64,7 @@ class Notary:
         A log that must not be extended can still be read: then every `sign` says why.
 
         Args:
-            signer: of proofs.
+            keyring: of the keys that sign proofs; asked in the writer's thread.
             log_signer: of checkpoints.
             backend: the database.
             anchor: where the newest checkpoint is kept besides.
@@ -73,11 +76,12 @@ class Notary:
             DiskError: the disk failed.
             UnavailableError: the database is not reached.
         """
-        self._signer = signer
+        self._keyring = keyring
         self._now = now
         self._writer = backend.store()
-        with self._writer.transaction():
-            self._writer.add_key(signer.keyid, keys.to_pem(signer.public_key))
+        #: Of the newest key that was published before it signed.
+        self._keyid = ""
+        self._publish(keyring.signer())
         self._anchor = anchor
         self._sequencer = Log(self._writer, log_signer, anchor)
         self._refusal: RefusedError | None = None
@@ -115,7 +119,7 @@ class Notary:
         Args:
             report: awaited with False when the database is not reached, and with True when it is again.
         """
-        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._follow(report))]
+        self._tasks = [asyncio.create_task(work) for work in (self._write(), self._follow(report), self._tend())]
 
     async def stop(self) -> None:
         """Stop; call it when no `sign` is running any more."""
@@ -135,6 +139,7 @@ class Notary:
             ConflictError: another record has this id.
             CorruptError: what an earlier call stored is not what was signed.
             RefusedError: the log must not be extended.
+            SignerError: the key's backend does not sign now; nothing was written.
             UnavailableError: the database is not reached, or said nothing of the commit: the same record again.
         """
         if self._refusal is not None:
@@ -153,7 +158,10 @@ class Notary:
 
     def _append(self, given: Sequence[tuple[str, bytes]]) -> list[Bundle]:
         """Sign and log in the writer's thread: the loop's own would wait for it after each signature."""
-        sign, keyid = self._signer.sign, self._signer.keyid
+        signer = self._keyring.signer()
+        if signer.keyid != self._keyid:
+            self._publish(signer)
+        sign, keyid = signer.sign, signer.keyid
         signed = [(request_id, dsse.Envelope(payload, sign(dsse.pae(payload)), keyid)) for request_id, payload in given]
         try:
             return self._sequencer.append(signed)
@@ -188,6 +196,49 @@ class Notary:
                 if report is not None:
                     await report(reached)
 
+    def _publish(self, signer: Signer | None = None) -> None:
+        """Let the keyring do what is due, and publish its keys, and the signer's before it signs.
+
+        In the writer's thread, or before there is one. A process that dies within has published nothing, and the next
+        one does.
+        """
+        with self._writer.transaction():
+            known = set(self._writer.keyids())
+            new = self._keyring.tend(known, self._writer.revoked())
+            if signer is not None:
+                new.setdefault(signer.keyid, signer.public_key)
+            for keyid, public in new.items():
+                self._writer.add_key(keyid, keys.to_pem(public))
+        if signer is not None:
+            self._keyid = signer.keyid
+
+    async def _tend(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_TEND_S)
+            try:
+                await loop.run_in_executor(self._thread, self._publish)
+            except DiskError:
+                self._die()
+            except UnavailableError:
+                pass  # `_follow` says so
+            except DamagedError:
+                _log.error("keys_not_published", why="the store's table of keys can't be read")
+
+    def _failed(self, error: Exception, entries: int) -> None:
+        """Say what became of a batch."""
+        match error:
+            case keys.SignerError():
+                _log.error("signer_failed", entries=entries, why=str(error))
+            case UnavailableError():
+                _log.error("commit_unknown", entries=entries)
+            case _:
+                _log.error("commit_failed", entries=entries, exc_info=error)
+        if isinstance(error, DiskError):
+            # Pages that could not be written may be lost while the kernel says they are clean: going on could
+            # acknowledge what a crash takes back. A new process reads what is really there.
+            self._die()
+
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -200,14 +251,7 @@ class Notary:
                 stored = await loop.run_in_executor(self._thread, self._append, given)
             except Exception as error:  # noqa: BLE001 - it is handed to the callers
                 # Nothing of the batch is acknowledged: every caller learns it, and may try again.
-                if isinstance(error, UnavailableError):
-                    _log.error("commit_unknown", entries=len(given))
-                else:
-                    _log.exception("commit_failed", entries=len(given))
-                if isinstance(error, DiskError):
-                    # Pages that could not be written may be lost while the kernel says they are clean: going on could
-                    # acknowledge what a crash takes back. A new process reads what is really there.
-                    self._die()
+                self._failed(error, len(batch))
                 for pending in batch:
                     if not pending.done.done():
                         pending.done.set_exception(error)

@@ -139,6 +139,15 @@ def _signatures(lines: str) -> list[tuple[str, bytes]]:
     return found
 
 
+def verifies(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Tell whether an Ed25519 signature is the key's over the message (RFC 8032)."""
+    try:
+        ed25519.Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
 def verify(note: str, key: LogKey) -> Checkpoint:
     """Return the checkpoint of a note that the log's key has signed. Signatures of others, as of witnesses, are let be.
 
@@ -159,10 +168,6 @@ def verify(note: str, key: LogKey) -> Checkpoint:
     ]
     if not ours:
         raise NoteError("not signed by this log")
-    verifier = ed25519.Ed25519PublicKey.from_public_bytes(key.public)
-    try:
-        for signature in ours:
-            verifier.verify(signature, text.encode())
-    except InvalidSignature as error:
-        raise NoteError("the log's signature does not fit") from error
+    if not all(verifies(key.public, signature, text.encode()) for signature in ours):
+        raise NoteError("the log's signature does not fit")
     return checkpoint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
@@ -36,6 +37,7 @@ _MAX_PROOF_BYTES: Final = 1 << 19
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _FOR_MINUTES: Final = "public, max-age=300"
 _ALWAYS_NEW: Final = "no-cache"
+_ETAG_DIGITS: Final = 32
 _KEY_NAME: Final = re.compile(r"prysm/keys/([A-Za-z0-9_-]{43})\.pem")
 _log = structlog.get_logger()
 
@@ -60,7 +62,9 @@ def unavailable() -> errors.ServiceError:
 
 
 async def _body(context: Context, content_type: str, data: bytes, caching: str) -> httpbody_pb2.HttpBody:
-    await context.send_initial_metadata((("cache-control", caching),))
+    """Return a document; by its etag the gateway answers 304 to whoever has it already (RFC 9110, 13.1.2)."""
+    etag = f'"{hashlib.sha256(data).hexdigest()[:_ETAG_DIGITS]}"'
+    await context.send_initial_metadata((("cache-control", caching), ("etag", etag)))
     return httpbody_pb2.HttpBody(content_type=content_type, data=data)
 
 
@@ -91,6 +95,10 @@ class ProofServicer(proof_pb2_grpc.ProofServiceServicer):
             _log.error("signing_refused", why=str(error))
             raise errors.ServiceError(
                 grpc.StatusCode.FAILED_PRECONDITION, "orchestration_error", "the log is damaged or was set back"
+            ) from error
+        except keys.SignerError as error:
+            raise errors.ServiceError(
+                grpc.StatusCode.UNAVAILABLE, "orchestration_error", "the signing key is out of reach"
             ) from error
         except statement.RecordError as error:
             raise errors.ServiceError(grpc.StatusCode.INVALID_ARGUMENT, "invalid_request", str(error)) from error

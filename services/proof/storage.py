@@ -48,6 +48,9 @@ class Store(Protocol):
     def keyids(self) -> list[str]:
         """Return the ids of all keys, in the order in which they came."""
 
+    def first_signed(self) -> dict[str, int]:
+        """Return for each key that has signed the index of its first proof. It reads all proofs, so it is slow."""
+
     def revoked(self) -> dict[str, int]:
         """Return for each revoked key the index from which on its proofs do not count."""
 

@@ -13,7 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from proof import attested, bundle, dsse, entry, keys, merkle, note, statement
+from proof import attested, bundle, disclosure, dsse, entry, keys, merkle, note, statement
 from proof.trust import SigningKey, Trust
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def _key_in(body: bytes) -> ec.EllipticCurvePublicKey:
 class _Verification:
     """The steps, in their order; each may count on those before it."""
 
-    def __init__(self, proof: object, trust: Trust, transcript: bytes | None) -> None:
+    def __init__(self, proof: object, trust: Trust, transcript: bytes | None, disclosed: bytes | None) -> None:
+        self._disclosed = disclosed
         self._proof = proof
         self._trust = trust
         self._transcript = transcript
@@ -163,8 +164,14 @@ class _Verification:
         _require(spoken["request_id"] == predicate["request_id"], "the transcript is of another request")
         _require(attested.holds(predicate, spoken), "the compliance attestation does not fit the calls")
 
+    def disclosure(self) -> None:
+        try:
+            disclosure.check(self._disclosed or b"", self._bundle.envelope.payload)
+        except disclosure.DisclosureError as error:
+            raise _FailedError(str(error)) from error
 
-def verify(proof: object, trust: Trust, transcript: bytes | None) -> list[Check]:
+
+def verify(proof: object, trust: Trust, transcript: bytes | None, disclosed: bytes | None = None) -> list[Check]:
     """Check a proof in numbered steps; after the first that fails the others are skipped.
 
     1. The proof is a Sigstore bundle with one DSSE signature.
@@ -177,13 +184,15 @@ def verify(proof: object, trust: Trust, transcript: bytes | None) -> list[Check]
     8. The key was not revoked, or only for later entries.
     9. The transcript is what the statement speaks of, and of the same request; under a compliance policy its
        attestation fits, and no model was called that was not allowed. Skipped without a transcript.
+    10. The disclosure is of one of its calls. Not made without a disclosure.
 
     Args:
         proof: the bundle, or the answer of `GET /v1/proof/{id}` around it, as JSON was read; whatever it is.
         trust: keys and log, from a source that you trust.
         transcript: exact bytes of `prysm.proof.transcript`.
+        disclosed: exact bytes of a disclosure.
     """
-    steps = _Verification(proof, trust, transcript)
+    steps = _Verification(proof, trust, transcript, disclosed)
     named: list[tuple[str, Callable[[], None]]] = [
         ("bundle: one DSSE envelope, one signature", steps.parse),
         ("signature: ECDSA P-256 by a trusted key", steps.signature),
@@ -195,6 +204,8 @@ def verify(proof: object, trust: Trust, transcript: bytes | None) -> list[Check]
         ("key: not revoked", steps.revocation),
         ("transcript: the one that was signed", steps.subject),
     ]
+    if disclosed is not None:
+        named.append(("disclosure: one call of this run", steps.disclosure))
     checks: list[Check] = []
     for name, step in named:
         if not verified(checks):

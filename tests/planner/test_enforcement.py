@@ -7,21 +7,27 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.errors import ServiceError
+from openprysm.compliance.v2 import compliance_pb2
 from openprysm.planner.v1 import planner_pb2
 from planner import catalog
 from planner.classifier import CLASSES
 from planner.compliance import matrix
+from planner.compliance_service import ComplianceServicer
 from planner.service import PlannerServicer
 from planner.shapes import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from planner.compliance.record import Record
 
-SERVICER = PlannerServicer(catalog.load(), matrix.load())
+CATALOG, MATRIX = catalog.load(), matrix.load()
+RECORDS: list[Record] = []
+SERVICER = PlannerServicer(CATALOG, MATRIX, RECORDS.append)
+PREVIEW = ComplianceServicer(CATALOG, MATRIX, RECORDS.append)
 HOSTED = ("openai", "anthropic", "google", "mistral", "deepseek", "xai")
 LOCAL = ("qwen2.5-coder-1.5b", "mine")
 RULES = st.fixed_dictionaries(
@@ -59,14 +65,6 @@ async def plan(request: planner_pb2.PlanRequest) -> planner_pb2.Plan:
 def named(made: planner_pb2.Plan) -> set[str]:
     lists = (made.proposers, made.synthesizers, made.fallbacks, made.judges, *(route.models for route in made.routes))
     return {model.id for models in lists for model in models}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _unlogged() -> Iterator[None]:
-    """Notes belong to the log line of an RPC, and here is none."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("planner.service.note", lambda **_: None)
-        yield
 
 
 @settings(max_examples=400, deadline=None)
@@ -128,3 +126,67 @@ async def test_a_policy_that_cannot_be_read_is_refused(policy: Any, named_field:
         await plan(ask(policy))
     assert caught.value.reason == "invalid_request"
     assert caught.value.message.startswith(f"{named_field}: ")
+
+
+def previewed(policy: Any, text: str) -> dict[str, Any]:
+    request = compliance_pb2.PreviewRequest(prompt=text)
+    if isinstance(policy, str):
+        request.compliance.string_value = policy
+    else:
+        request.compliance.struct_value.update(policy)
+    said = asyncio.run(PREVIEW.Preview(request, None))  # type: ignore[arg-type] # it reads nothing of the context
+    decision = json_format.MessageToDict(
+        said.decision, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    assert isinstance(decision, dict)
+    return decision
+
+
+@pytest.mark.parametrize(
+    "text", ["Why do cities grow?", "Write to jane@example.com", "IBAN GB82 WEST 1234 5698 7654 32"]
+)
+@pytest.mark.parametrize("policy", ["GDPR", "hipaa", "EU-SOVEREIGN", {"block_data_classes": ["pii", "financial"]}])
+def test_where_the_whole_catalog_is_on_offer_preview_and_plan_decide_the_same(policy: Any, text: str) -> None:
+    every = ask(
+        policy,
+        messages=[planner_pb2.PlanMessage(role="user", text=text)],
+        providers={model.provider for model in CATALOG.models.values() if model.provider != catalog.LOCAL},
+        local_models=[model.id for model in CATALOG.models.values() if model.provider == catalog.LOCAL],
+    )
+    decision, shown = json.loads(asyncio.run(plan(every)).compliance_decision), previewed(policy, text)
+    assert decision == shown
+
+
+@settings(max_examples=200, deadline=None)
+@given(RULES, st.sets(st.sampled_from(HOSTED), min_size=1))
+def test_what_is_on_offer_is_decided_as_previewed(rules: dict[str, Any], providers: set[str]) -> None:
+    shown = previewed(rules, "Write to jane@example.com")
+    text = planner_pb2.PlanMessage(role="user", text="Write to jane@example.com")
+    try:
+        made = asyncio.run(plan(ask(rules, messages=[text], providers=providers, local_models=[])))
+    except ServiceError as error:
+        assert error.reason == "no_compliant_model"  # noqa: PT017 - either is right, and both are checked
+        assert not {CATALOG.models[name].provider for name in shown["allowed"]} & providers
+        return
+    assert named(made) <= set(shown["allowed"])
+    if made.compliance_decision:
+        decision = json.loads(made.compliance_decision)
+        assert set(decision["allowed"]) <= set(shown["allowed"])
+        assert decision["excluded"].items() <= shown["excluded"].items()
+
+
+def test_each_decision_is_told_once_and_without_a_text() -> None:
+    RECORDS.clear()
+    asyncio.run(plan(ask("eu-sovereign", messages=[planner_pb2.PlanMessage(role="user", text="MRN 12345, Jane")])))
+    previewed({"jurisdiction": ["MARS"]}, "Hello")
+    previewed({}, "Hello")
+    asyncio.run(plan(ask(None)))
+    first, second, third = RECORDS
+    assert (first.asked, first.outcome, first.pack, first.detected) == (
+        "orchestrate", "allowed", "EU-SOVEREIGN", ("PHI",),
+    )  # fmt: skip
+    assert (first.allowed, first.excluded_by["jurisdiction"] > 0) == (2, True)
+    assert (second.asked, second.outcome, second.pack, second.allowed) == ("preview", "none", "own", 0)
+    assert second.excluded_by["jurisdiction"] == second.excluded > 0
+    assert (third.outcome, third.pack, third.excluded) == ("inert", "", 0)
+    assert "Jane" not in str([record.fields() for record in RECORDS])

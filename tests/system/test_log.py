@@ -117,3 +117,35 @@ async def test_nothing_that_the_log_shows_tells_of_prompt_answer_key_or_nonce(su
     shown += await fetch(suite, body["prysm"]["proof"]["verify_url"])
     for secret in ("canary", "Paris", suite.key.split("_", 3)[3], body["prysm"]["proof"]["nonce"]):
         assert secret.encode() not in shown
+
+
+async def test_whoever_holds_a_document_is_told_that_it_is_still_the_same(suite: Suite) -> None:
+    await suite.ask()
+    caching = {
+        "/.well-known/jwks.json": "public, max-age=300",
+        "/.well-known/prysm/trusted_root.json": "public, max-age=300",
+        "/log.vkey": "public, max-age=300",
+        "/checkpoint": "no-cache",
+        "/tile/0/000.p/1": "public, max-age=31536000, immutable",
+    }
+    async with aiohttp.ClientSession() as client:
+        for path, control in caching.items():
+            async with client.get(f"{suite.url}{path}") as first:
+                body, etag = await first.read(), first.headers["etag"]
+                assert (first.status, first.headers["cache-control"]) == (200, control)
+            for held in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+                async with client.get(f"{suite.url}{path}", headers={"if-none-match": held}) as again:
+                    assert (again.status, await again.read()) == (304, b""), path
+                    assert (again.headers["etag"], again.headers["cache-control"]) == (etag, control)
+                    assert again.headers["x-request-id"]
+            async with client.get(f"{suite.url}{path}", headers={"if-none-match": '"other"'}) as other:
+                assert (other.status, await other.read()) == (200, body)
+        await suite.ask()
+        headers = {"if-none-match": etag}
+        async with client.get(f"{suite.url}/checkpoint") as first:
+            headers = {"if-none-match": first.headers["etag"]}
+        await suite.ask()
+        async with client.get(f"{suite.url}/checkpoint", headers=headers) as newer:
+            assert newer.status == 200
+        async with client.get(f"{suite.url}/tile/0/x000", headers={"if-none-match": "*"}) as missing:
+            assert (missing.status, (await missing.json())["detail"]["error"]) == (404, "not_found")

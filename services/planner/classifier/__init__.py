@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from planner.classifier import financial, numbers, phi, pii, secrets
+from planner.classifier import financial, numbers, phi, phones, pii, secrets
 from planner.classifier.text import Text
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ CLASSES: Final = {
     "FINANCIAL": financial.KINDS,
     "SECRETS": secrets.KINDS,
 }
-_TABLE: Final = numbers.index((*pii.SHAPED, *phi.SHAPED, *financial.SHAPED))
+_TABLE: Final = numbers.Table((*pii.SHAPED, *phi.SHAPED, *financial.SHAPED))
 _OPEN: Final = (*pii.OPEN, *phi.OPEN, *financial.OPEN)
 
 
@@ -30,6 +30,6 @@ def classify(texts: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     found: set[str] = set()
     for text in texts:
         seen = Text.of(text)
-        found |= numbers.find(seen, _TABLE, _OPEN, pii.OTHER)
+        found |= numbers.find(seen, _TABLE, _OPEN, phones.OTHER)
         found.update(pii.find(seen), phi.find(seen), financial.find(seen), secrets.find(seen))
     return {name: held for name, kinds in CLASSES.items() if (held := tuple(kind for kind in kinds if kind in found))}

@@ -6,11 +6,14 @@ Where a check digit is weak or a shape common, one of the number's names must st
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from planner.classifier.checks import always, by
-from planner.classifier.numbers import Candidate, Shaped
+from planner.classifier.numbers import Candidate, Open, Shaped
 from planner.classifier.words import Words
+
+if TYPE_CHECKING:
+    from planner.classifier.text import Text
 
 #: First letters that no United Kingdom national insurance number has; HMRC, NIM39110.
 _NINO: Final = re.compile(
@@ -18,6 +21,19 @@ _NINO: Final = re.compile(
 )
 
 
+_DOCUMENT: Final = Words(
+    """
+    driver's license, drivers license, driver license, driver's licence, driver licence, driving licence,
+    driving license, licence to drive, dl no, dl number, führerschein, führerscheinnummer, führerschein-nr,
+    permis de conduire, permiso de conducir, carnet de conducir, licencia de conducir, patente di guida, patente n,
+    carta de condução, cnh, rijbewijs, rijbewijsnummer, prawo jazdy, körkort, водительское удостоверение,
+    водительского удостоверения, 驾驶证, 驾照, 運転免許, 운전면허, national id, national identity, identity card,
+    id card, personalausweis, personalausweisnummer, ausweisnummer, ausweis-nr, carte d'identité, carta d'identità,
+    cédula, cedula de ciudadanía, cnic, emirates id, iqama, voter id, green card number, alien number, rg n,
+    documento de identidad, dowód osobisty, الهوية الوطنية
+    """
+)
+_DATE: Final = re.compile(r"9{1,4}([/.\-])9{1,2}\1(?:99|9999)")
 _AADHAAR: Final = by("in_.aadhaar")
 
 
@@ -58,12 +74,28 @@ def _insured(candidate: Candidate) -> bool:
     return _NINO.fullmatch(candidate.raw) is not None or _NINO.search(wide) is not None
 
 
+def _is_document(candidate: Candidate) -> bool:
+    """Tell whether it is the number of a licence to drive or of a card that says who somebody is."""
+    compact = candidate.shape.replace(" ", "").replace("-", "")
+    if not compact.isalnum() or not 6 <= len(compact) <= 20 or candidate.digits < 5:  # noqa: PLR2004 - as states give them
+        return False
+    if "A" in compact and candidate.raw.upper() != candidate.raw:
+        return False
+    before = candidate.before()
+    return _DOCUMENT.end_in(before) >= 0 and not _DATE.fullmatch(candidate.shape)
+
+
 def _id(shapes: str, module: str, names: str = "") -> Shaped:
     split = tuple(item.strip() for item in shapes.split(","))
     return Shaped("ssn", split, by(module), Words(names) if names else None, sure=not names)
 
 
-_SSN_NAMES: Final = Words("ssn, ssns, social security, soc sec, social-security, tax id, taxpayer id")
+def _named(shapes: str, names: str) -> Shaped:
+    """Return a number whose own name right in front of it is enough: people make mistakes in numbers, and examples."""
+    return Shaped("ssn", tuple(item.strip() for item in shapes.split(",")), always, Words(names), close=True)
+
+
+_SSN_NAMES: Final = Words("ssn, ssns, s s n, s.s.n, social security, soc sec, social-security, tax id, taxpayer id")
 
 IDS: Final = (
     Shaped("ssn", ("999-99-9999",), _us_alone),
@@ -101,7 +133,12 @@ IDS: Final = (
     _id("999999-9999, 9999999999", "dk.cpr", "cpr, cpr-nummer"),
     _id("999999-999A", "fi.hetu", "hetu, henkilötunnus"),
     _id("999999-9999999", "kr.rrn"),
-    _id("9999999999999", "kr.rrn", "주민등록*, resident registration"),
+    # Since October 2020 the last digits are random.
+    Shaped(
+        "ssn", ("999999-9999999", "9999999999999"), always, Words("주민등록*, 주민번호, resident registration, rrn")
+    ),
+    _id("9999999999, 999999999999", "ru.inn", "инн, inn"),
+    Shaped("ssn", ("999-999-999 99", "999-999-999-99", "99999999999"), always, Words("снилс, snils")),
     Shaped(
         "ssn", ("999999999999", "9999 9999 9999", "9999-9999-9999"), always, Words("マイナンバー, 個人番号, my number")
     ),
@@ -124,4 +161,35 @@ IDS: Final = (
     _id("9999999999999, 999999 9999 999", "za.idnr", "south african id, sa id, id number"),
     _id("9999999999999", "ro.cnp", "cnp"),
     _id("999999/9999, 999999/999", "cz.rc", "rodné číslo, rodne cislo, rc"),
+    _named("999-99-9999, 999 99 9999", "ssn, s.s.n, s s n, social security number, social security no"),
+    _named("999.999.999-99, 99999999999, 999 999 999 99", "cpf"),
+    _named("99.999.999/9999-99, 99999999999999", "cnpj"),
+    _named("9 99 99 99 999 999 99, 9 99 99 99 999 999, 999999999999999", "nir, sécu, sécurité sociale, numéro de ss"),
+    _named("99 999 999 999, 99999999999, 99/999/999/999", "steuer-id, steuer-idnr, idnr, steueridentifikationsnummer"),
+    _named("999 999 9999, 999-999-9999, 9999999999", "nhs number, nhs no, nhs-number, nhs #"),
+    _named("9999 9999 9999, 9999-9999-9999, 999999999999", "aadhaar, aadhar, adhaar, आधार"),
+    _named("999999999999999999, 99999999999999999A", "身份证, 身份證, 身份号码, id card, resident id"),
+    _named("99999999999", "pesel"),
+    _named("999999999", "bsn, burgerservicenummer"),
+    _named("99999999A, 99999999-A, 99.999.999-A", "dni, nif"),
+    _named("A9999999A, A-9999999-A", "nie"),
+    _named("999999-9999, 99999999-9999", "personnummer, cpr, cpr-nummer"),
+    _named("999 999 999, 999-999-999", "social insurance number, sin, tax file number, tfn"),
+    _named("99-99999999-9, 99999999999", "cuit, cuil"),
+    _named("9999999999, 999999999999", "инн"),
+    _named("AAAAAA99A99A999A", "codice fiscale, cod. fisc"),
+    _named("AAAA999999AAAAAA99, AAAA999999AAAAAAA9", "curp"),
 )
+#: Of Germany's pension insurance; it is looked for where its name is.
+_PENSION: Final = re.compile(r"(?<![A-Za-z0-9])\d{2} ?\d{6} ?[A-Z] ?\d{3}(?![A-Za-z0-9])")
+_PENSION_NAMES: Final = frozenset(
+    b"sozialversicherungsnummer sozialversicherungsnr rentenversicherungsnummer svnr rvnr versicherungsnummer".split()
+)
+
+
+def is_in(seen: Text) -> bool:
+    """Tell whether a text holds one whose groups are mixed."""
+    return not _PENSION_NAMES.isdisjoint(seen.pieces) and _PENSION.search(seen.text) is not None
+
+
+DOCUMENT: Final = Open("ssn", _is_document, _DOCUMENT)

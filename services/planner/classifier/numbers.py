@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from planner.classifier.words import Words
 
 #: A run of digits, single or in groups with up to two separators between them; of more groups the rest is another run.
-_RUN: Final = re.compile(r"9+(?:[ ./()\-]{1,2}9+){0,40}")
-_TAIL: Final = re.compile(r"[A9]*")
+_RUN: Final = re.compile(r"9+(?:[ ./()\-]{1,2}9+){0,40}[A9]*")
 _GROUP: Final = re.compile(r"[A9]+")
 _FRACTION: Final = re.compile(r"9{1,3}\.9+A?9*")
 _PIECE: Final = re.compile(r"[^ ]+")
@@ -28,12 +28,15 @@ _GAP: Final = re.compile(r"[^A9]+")
 _SHAPE: Final = bytes.maketrans(
     b"012345678ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_", b"9" * 9 + b"A" * (26 + 26 + 1)
 )
+_DIGIT: Final = re.compile("9")
+#: The first digit of what has seven characters or more: enough of them behind it, or letters in front of it.
+_LONG: Final = re.compile(r"9(?:[A9 ./()\-]{3}|(?<=[A9]{4}9))")
 _JOINED: Final = ("A", "9")
 _HEAD: Final = 24
 #: How an IBAN begins whose next group has letters, too.
 _IBAN: Final = "AA99"
-#: A shorter candidate is nothing: the shortest are a code of ICD-10 and a number of three digits.
-_SHORTEST: Final = 3
+#: A shorter candidate is nothing: the shortest is the year of somebody's birth in two digits.
+_SHORTEST: Final = 2
 #: A shorter one is nothing without a word beside it that says what it is.
 _NAMELESS: Final = 7
 #: A candidate up to this long is one look-up.
@@ -47,6 +50,7 @@ _EACH: Final = 8
 _LONGEST: Final = 96
 _BEFORE: Final = 48
 _AFTER: Final = 20
+_CLOSE: Final = 20
 
 
 class Candidate(NamedTuple):
@@ -88,6 +92,8 @@ class Shaped:
     words: Words | None = None
     #: Its check is so strong that it does not matter what it is called.
     sure: bool = False
+    #: The word must stand right in front of it.
+    close: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,19 +108,18 @@ class Open:
     whole: bool = False
 
 
-def _runs(shapes: str) -> Iterator[tuple[int, int]]:
-    """Yield every run with the letters, digits and underscores joined to it, as start and end."""
-    at = shapes.find("9")
-    while at >= 0:
-        run = _RUN.match(shapes, at)
-        end = run.end() if run else at + 1
-        if shapes.startswith(_JOINED, end) and (tail := _TAIL.match(shapes, end)):
-            end = tail.end()
-        start, floor = at, max(0, at - _HEAD)
+def _runs(shapes: str, first: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """Yield every run that begins as told with the letters, digits and underscores joined to it, as start and end."""
+    found = first.search(shapes)
+    while found:
+        start = found.start()
+        run = _RUN.match(shapes, start)
+        end = run.end() if run else start + 1
+        floor = max(0, start - _HEAD)
         while start > floor and shapes[start - 1] in _JOINED:
             start -= 1
         yield start, end
-        at = shapes.find("9", end)
+        found = first.search(shapes, end)
 
 
 def _candidates(seen: Text, shapes: str, shortest: int) -> list[Candidate] | None:
@@ -124,7 +129,7 @@ def _candidates(seen: Text, shapes: str, shortest: int) -> list[Candidate] | Non
     """
     found: list[Candidate] = []
     left = EFFORT
-    for start, end in _runs(shapes):
+    for start, end in _runs(shapes, _DIGIT if shortest < _NAMELESS else _LONG):
         left -= 1
         if end - start >= shortest or shapes.startswith(_IBAN, start):
             shape = shapes[start:end]
@@ -133,21 +138,6 @@ def _candidates(seen: Text, shapes: str, shortest: int) -> list[Candidate] | Non
         if left < 0:
             return None
     return found
-
-
-def _parts(whole: Candidate, rules: Sequence[Open], found: set[str]) -> Iterator[Candidate]:
-    """Yield a candidate, or neighbouring groups of it, the longest first, once its pieces are held against rules."""
-    if whole.shape.isalnum():
-        yield whole
-        return
-    if " " in whole.shape:
-        for piece in _pieces(whole):
-            _opens(piece, rules, found)
-    groups = [group.span() for group in _GROUP.finditer(whole.shape)]
-    for first, (begin, _) in enumerate(groups):
-        for last in range(min(first + _GROUPS, len(groups)) - 1, first - 1, -1):
-            end = groups[last][1]
-            yield Candidate(whole.seen, whole.start + begin, whole.start + end, whole.shape[begin:end])
 
 
 def _pieces(whole: Candidate) -> Iterator[Candidate]:
@@ -169,22 +159,38 @@ def _opens(whole: Candidate, rules: Iterable[Open], found: set[str]) -> bool:
     return taken
 
 
-def index(shaped: Iterable[Shaped]) -> Mapping[str, tuple[Shaped, ...]]:
-    """Return numbers by shape."""
-    table: dict[str, tuple[Shaped, ...]] = {}
-    for number in shaped:
-        for shape in number.shapes:
-            table[shape] = (*table.get(shape, ()), number)
-    return table
+class Table:
+    """Numbers by shape."""
+
+    def __init__(self, shaped: Iterable[Shaped]) -> None:
+        by_shape: dict[str, tuple[Shaped, ...]] = {}
+        for number in shaped:
+            for shape in number.shapes:
+                by_shape[shape] = (*by_shape.get(shape, ()), number)
+        self.by_shape: Final[Mapping[str, tuple[Shaped, ...]]] = by_shape
+        #: Stretches of a shape that have a known one, the longest first. A text has few shapes, again and again.
+        self.stretches: Final = lru_cache(4096)(self._stretches)
+
+    def _stretches(self, shape: str) -> tuple[tuple[int, int], ...]:
+        if shape.isalnum():
+            return ((0, len(shape)),) if shape in self.by_shape else ()
+        groups = [group.span() for group in _GROUP.finditer(shape)]
+        return tuple(
+            (begin, groups[last][1])
+            for first, (begin, _) in enumerate(groups)
+            for last in range(min(first + _GROUPS, len(groups)) - 1, first - 1, -1)
+            if shape[begin : groups[last][1]] in self.by_shape
+        )
 
 
-def _shaped(part: Candidate, table: Mapping[str, tuple[Shaped, ...]], found: set[str], other: Words) -> bool:
+def _shaped(part: Candidate, table: Table, found: set[str], other: Words) -> bool:
     """Look one candidate up; tell whether it is something."""
     hit = False
-    for number in table.get(part.shape, ()):
+    for number in table.by_shape[part.shape]:
         if number.kind in found and part.shape.isalnum():
             continue
-        named = number.words is not None and number.words.are_in(part.context())
+        beside = part.before(_CLOSE) if number.close else part.context()
+        named = number.words is not None and number.words.are_in(beside)
         unnamed = number.words is None and (number.sure or not other.are_in(part.before(_HEAD)))
         if (named or unnamed) and number.valid(part):
             found.add(number.kind)
@@ -192,7 +198,7 @@ def _shaped(part: Candidate, table: Mapping[str, tuple[Shaped, ...]], found: set
     return hit
 
 
-def find(seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Open], other: Words) -> set[str]:
+def find(seen: Text, table: Table, rules: Sequence[Open], other: Words) -> set[str]:
     """Return the kinds of the numbers in a text.
 
     Args:
@@ -202,23 +208,27 @@ def find(seen: Text, table: Mapping[str, tuple[Shaped, ...]], rules: Sequence[Op
         other: words that call a number something else: order, ticket, …
     """
     found: set[str] = set()
-    shapes = seen.text.encode("ascii", "replace").translate(_SHAPE).decode("ascii")
+    shapes = seen.bare.translate(_SHAPE).decode("ascii")
     if "9" not in shapes:
         return found
     named = [rule for rule in rules if rule.words is not None and rule.words.may_be_of(seen)]
     active = [rule for rule in rules if rule.words is None or rule in named]
     wholes = _candidates(seen, shapes, _SHORTEST if named else _NAMELESS)
     if wholes is None:
-        return {number.kind for numbers in table.values() for number in numbers}
+        return {number.kind for numbers in table.by_shape.values() for number in numbers}
     for whole in wholes:
         if len(whole.shape) < _NAMELESS and not whole.shape.startswith(_IBAN):
             _opens(whole, named, found)
             continue
         if _opens(whole, active, found) or _FRACTION.fullmatch(whole.shape):
             continue
+        if " " in whole.shape:
+            for piece in _pieces(whole):
+                _opens(piece, active, found)
         done = 0
-        for part in _parts(whole, active, found):
+        for begin, end in table.stretches(whole.shape):
             # The groups of a number that is something are nothing else besides.
-            if part.start >= done and part.shape in table and _shaped(part, table, found, other):
-                done = part.end
+            if begin >= done:
+                part = Candidate(seen, whole.start + begin, whole.start + end, whole.shape[begin:end])
+                done = end if _shaped(part, table, found, other) else done
     return found

@@ -5,124 +5,68 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from planner.classifier import diagnosis, illnesses
 from planner.classifier.numbers import Candidate, Open, Shaped
 from planner.classifier.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from planner.classifier.text import Text
 
 KINDS: Final = ("mrn", "icd10", "npi", "diagnosis")
 
 _RECORD: Final = Words(
-    """mrn, mrn#, medical record number, medical record no, medical record #, medical record, med rec, med. rec,
-    medrec, hospital id, health record number, patient id, patient record, record number, patient no,
-    patient number, patient #, patient_id, patientid, patient identifier, chart number, chart no, hospital number,
-    hospital no, patientennummer, patienten-id, patienten-nr, patientennr, fallnummer, krankenaktennummer,
-    dossier médical, dossier patient, numéro de patient, ipp, historia clínica, historia clinica, nhc,
-    prontuário, prontuario, cartella clinica, patiëntnummer, 病历号, 病案号, 住院号, 門診號,
-    カルテ番号, 診察券番号, 患者番号, 患者id, 환자번호,
-    история болезни, медкарт*"""
+    """
+    mrn, mrn#, medical record*, medical rec, med rec, med. rec, medrec, medical file, clinical record, hospital id,
+    health record number, patient id, patient record, record number, patient no, patient number, patient #,
+    patient_id, patientid, patient identifier, chart number, chart no, hospital number, hospital no,
+    patientennummer, patienten-id, patienten-nr, patientennr, fallnummer, krankenaktennummer, dossier médical,
+    dossier patient, numéro de patient, numéro patient, n° patient, ipp, historia clínica, historia clinica, nhc,
+    prontuário, prontuario, cartella clinica, patiëntnummer, 病历号, 病案号, 住院号, 門診號, カルテ番号, 診察券番号,
+    患者番号, 患者id, 환자번호, история болезни, медкарт*, медицинской карты, карта пациента, амбулаторной карты,
+    member id, member number, insurance id, insurance number, insurance member, subscriber id, health plan id,
+    beneficiary id, medicare number, medicare id, medicaid id, medicaid number, health card, versichertennummer,
+    krankenversicherungsnummer, krankenversichertennummer, n° de patient, tarjeta sanitaria, tessera sanitaria,
+    cartão sus, 社保号, 医保卡号, 保険証番号, 被保険者番号, 진료번호, 등록번호
+    """
+)
+#: An identifier of Medicare, as its agency gives the form; it is looked for where its name is.
+_MEDICARE: Final = re.compile(
+    r"(?<![A-Za-z0-9])[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]-?[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]-?"
+    r"[AC-HJKMNP-RT-Y]{2}[0-9]{2}(?![A-Za-z0-9])"
+)
+_MEDICARE_NAMES: Final = frozenset({b"medicare", b"mbi"})
+#: Names that others than insurers of health use, too.
+_MEMBER: Final = Words(
+    "member id, member number, subscriber id, insurance id, insurance number, insurance member, 등록번호"
+)
+_HEALTH: Final = Words(
+    """health*, medic*, insurance, insured, insurer, patient*, plan, hospital*, clinic*, blue cross, aetna, cigna,
+    humana, kaiser, unitedhealth*, anthem, doctor, copay, deductible, claim, 환자, 병원"""
 )
 _NOT_RECORDED: Final = re.compile(r"stands for|systems?\b|compared")
+#: Insurances that are no matter of health alone: their numbers are a person's.
+_SOCIAL: Final = re.compile(r"national|social")
 _CODE: Final = re.compile(r"[A-TV-Z][0-9][0-9AB](?:\.[0-9A-Z]{1,4})?")
 _CODED: Final = Words(
-    """icd, icd10, icd-10*, icd-11, cim-10, cim10, cid-10, cid10, cie-10, cie10, dx, diagnosis, diagnoses,
-    diagnosed, diagnose*, diagnosi, diagnostic code, diagnóstico, diagnostico, patient, patients, patientin,
-    paciente, medical claim, coded, chart, assessment, comorbidity, comorbidities, мкб-10, 疾病编码, 診断, 诊断, 患者"""
+    """
+    icd, icd10, icd-10, icd-10-cm, icd-10-gm, icd-11, cim-10, cim10, cid-10, cid10, cie-10, cie10, dx, diagnosis,
+    diagnoses, diagnosed, diagnose, diagnosen, diagnosecode, hauptdiagnose, nebendiagnose, entlassdiagnose,
+    aufnahmediagnose, diagnosi, encounter, pt, hx, diagnostic code, diagnóstico, diagnostico, patient, patients,
+    patientin, paciente, medical claim, coded, chart, assessment, comorbidity, comorbidities, мкб-10, 疾病编码,
+    診断, 诊断, 患者
+    """
 )
 #: Of these a code without a point needs one.
-_NAMED: Final = Words("icd, icd10, icd-10*, cim-10, cid-10, cie-10, dx, diagnosis code, diagnosecode, мкб-10, 疾病编码")
+_NAMED: Final = Words(
+    "icd, icd10, icd-10*, icd-10-cm, icd-10-gm, cim-10, cid-10, cie-10, dx, diagnosis code, diagnosecode, мкб-10, "
+    "疾病编码"
+)
 _NPI: Final = Words("npi, national provider identifier, provider identifier")
 _NPI_PREFIX: Final = "80840"
-
-#: Beginnings of words.
-_CONDITIONS: Final = tuple(
-    " ".join(item.split())
-    for item in """
-    rheumat, syndrome, bipolar, fibrosis, meningit, huntington, cerebral palsy, liver disease, heart attack,
-    kidney failure, ulcer, hernia, metasta, malignan, anaphyl, sickle cell, down syndrome, suicid, overdose, ocd, chemo,
-    dialysis,
-    insulin, disorder, diabet, cancer, carcinom, melanom, tumor, tumour, leukemia, leukaemia, lymphom, hypertens,
-    asthma, copd, pneumon, hepatit, hiv, aids, covid, tubercul, malaria, sepsis, stroke, infarct, angina, arrhythm,
-    heart disease, heart failure, kidney disease, renal failure, cirrhos, crohn, colitis, coeliac, celiac,
-    arthritis, osteopor, lupus, sclerosi, multiple scler, parkinson, alzheimer, dementia, epilep, seizure, migraine,
-    depress, anxiety, schizo, adhd, autis, ptsd, anorexi, bulimi, alcoholism, addiction, obesity, anemia, anaemia,
-    hemophil, thrombos, embolism, aneurysm, syphilis, gonorr, chlamyd, herpes, endometrios, psoriasis, eczema,
-    fibromyalg, glaucom, cataract, fracture, concussion, hypothyr, hyperthyr, psychos, insomnia, influenza,
-    appendicit, pregnan, miscarriage, krebs, brustkrebs, lungenkrebs, bluthochdruck, herzinfarkt, schlaganfall,
-    morbus, demenz, lungenentz, hirntumor, sclérose, dépress, asthme, démence, épilep, avc, cáncer, câncer, asma,
-    hipertens, depres, esquizof, esclero, lúpus, infarto, demencia, demência, neumon, cancro, ipertens, polmonite,
-    диабет, гепатит, астм, гиперт, депресс, эпилеп, инфаркт, инсульт, туберкул, шизофрен
-    """.split(",")  # noqa: SIM905 - a table
-)
-_BEGINNINGS: Final = frozenset(item[:3] for item in _CONDITIONS)
-_UNSPACED: Final = (
-    "癌", "糖尿病", "高血压", "高血圧", "肺炎", "肝炎", "哮喘", "喘息", "抑郁", "うつ病", "白血病", "肿瘤", "腫瘍",
-    "艾滋",
-    "癫痫", "脳卒中", "心梗", "당뇨", "고혈압",
-)  # fmt: skip
-_WORD: Final = re.compile(r"[^\W_]+")
-#: Word → phrases with it: beside one of them a condition is somebody's.
-_TRIGGERS: Final = {
-    **dict.fromkeys(["suffer", "suffers", "suffered", "suffering"], ("suffer",)),
-    **dict.fromkeys(["leide", "leidet", "leiden"], ("leide",)),
-    **dict.fromkeys(["souffre", "sufre", "sofre", "soffre"], ("fre d",)),
-    **dict.fromkeys(["patient", "patients", "patientin", "patienten", "pt"], ("patient", "pt ")),
-    "paciente": ("paciente",),
-    "paziente": ("paziente",),
-    "tested": ("tested positive",),
-    "treated": ("treated for",),
-    "infected": ("infected with",),
-    "admitted": ("admitted with", "admitted for"),
-    "hospitalized": ("hospitalized",),
-    "history": ("a history of", "family history", "medical history"),
-    "dx": ("dx:", "dx "),
-    "pregnant": ("is pregnant", "am pregnant", "'m pregnant", "was pregnant"),
-}
-#: The same at any place, for scripts that put no space between words.
-_FOREIGN_TRIGGERS: Final = (
-    "диагноз",
-    "пациент",
-    "страдает",
-    "患有",
-    "得了",
-    "앓",
-    "确诊",
-    "诊断",
-    "診断",
-    "患者",
-    "진단",
-)
-#: Word → phrases with it: a condition directly behind one of them is somebody's.
-_OWNERS: Final = {
-    "ai": ("j'ai ", "j ai "),
-    **{
-        word: (f"{word} ",)
-        for word in (
-            "my", "his", "her", "have", "has", "had", "got", "mein", "meine", "hat", "habe", "haben", "mon", "ma",
-            "mi", "mis", "tengo", "tiene", "tenho", "meu", "minha", "mio", "mia", "ho",
-        )
-    },
-}  # fmt: skip
-_TRIGGER_WORDS: Final = frozenset(word.encode() for word in _TRIGGERS)
-_OWNER_WORDS: Final = frozenset(word.encode() for word in _OWNERS)
-#: What may stand between an owner and a condition.
-_ARTICLES: Final = (
-    "a ", "an ", "the ", "un ", "une ", "ein ", "eine ", "einen ", "il ", "la ", "le ", "el ", "severe ", "chronic ",
-    "acute ", "mild ", "early ", "been ", "got ",
-)  # fmt: skip
-_HIV: Final = re.compile(r"(?<![a-z])hiv[ \-]?(?:positive|positiv|pos\b|\+)")
-#: Words of machines: their trouble is no illness.
-_MACHINES: Final = re.compile(
-    r"server|build|memory|scheduler|race condition|disk|network|software|keypad|bug\b|code\b|cpu|cluster|engine|-era"
-)
-_PERSON: Final = re.compile(r"\b(?:i|he|she|they|was|been|were|patient|father|mother|son|daughter|wife|husband|who)\b")
-_REACH_BACK: Final = 70
-_REACH_ON: Final = 80
-#: Places of one trigger that are looked at.
-_MOST: Final = 500
+#: What people write for any ten digits.
+_COUNTED_UP: Final = "1234567890"
 
 
 def _is_record(number: Candidate) -> bool:
@@ -130,7 +74,11 @@ def _is_record(number: Candidate) -> bool:
         return False
     before = number.before(32)
     at = _RECORD.end_in(before)
-    return at >= 0 and not _NOT_RECORDED.search(before, at) and "." not in number.shape
+    if at < 0 or _NOT_RECORDED.search(before, at) or "." in number.shape:
+        return False
+    if not _MEMBER.are_in(before):
+        return True
+    return not _SOCIAL.search(before) and _HEALTH.are_in(number.context(64, 48))
 
 
 def _is_code(number: Candidate) -> bool:
@@ -138,15 +86,16 @@ def _is_code(number: Candidate) -> bool:
     if not _CODE.fullmatch(raw):
         return False
     if "." in raw:
-        return _CODED.are_in(number.before(44)) or _CODED.are_in(number.context(0, 32))
+        beside = number.context(44, 40)
+        return "diagnos" in beside or _CODED.are_in(beside) or illnesses.are_named(beside, 0, len(beside))
     return _NAMED.are_in(number.before(24))
 
 
 def _is_provider(number: Candidate) -> bool:
     raw = number.raw
-    if number.shape != "9999999999" or raw[0] not in "12" or not _NPI.are_in(number.before(36)):
+    if number.shape != "9999999999" or raw[0] not in "12" or raw == _COUNTED_UP:
         return False
-    return luhn(_NPI_PREFIX + raw)
+    return _NPI.are_in(number.before(12)) or (_NPI.are_in(number.before(36)) and luhn(_NPI_PREFIX + raw))
 
 
 def luhn(digits: str) -> bool:
@@ -155,60 +104,11 @@ def luhn(digits: str) -> bool:
     return (odd + sum(int(digit) * 2 - 9 * (digit > "4") for digit in digits[-2::-2])) % 10 == 0
 
 
-def _names_illness(lower: str, start: int, end: int) -> bool:
-    """Tell whether a condition is named between two places."""
-    for word in _WORD.finditer(lower, start, end):
-        at = word.start()
-        if lower[at : at + 3] in _BEGINNINGS and lower.startswith(_CONDITIONS, at):
-            return True
-    window = lower[start:end]
-    return not window.isascii() and any(name in window for name in _UNSPACED)
-
-
-def _places(lower: str, words: Iterable[str], step: int) -> Iterator[tuple[str, int]]:
-    """Yield where words stand, with at least `step` characters from one place of a word to the next."""
-    for word in words:
-        at = lower.find(word)
-        for _ in range(_MOST):
-            if at < 0:
-                break
-            yield word, at
-            at = lower.find(word, at + step)
-
-
-def _is_owned(lower: str, end: int) -> bool:
-    """Tell whether a condition stands at a place, or behind an article or two."""
-    for _ in range(3):
-        if lower[end : end + 3] in _BEGINNINGS and lower.startswith(_CONDITIONS, end):
-            return True
-        if not lower.startswith(_ARTICLES, end):
-            return False
-        end = lower.index(" ", end) + 1
-    return False
-
-
-def _phrases(seen: Text, words: frozenset[bytes], phrases: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    return (phrase for word in sorted(words & seen.words) for phrase in phrases[word.decode()])
-
-
-def _is_diagnosis(seen: Text) -> bool:
-    lower = seen.lower
-    triggers = dict.fromkeys(("diagnos", "diagnós", *_phrases(seen, _TRIGGER_WORDS, _TRIGGERS)))
-    for _, at in _places(lower, (*triggers, *_FOREIGN_TRIGGERS) if seen.foreign else triggers, _REACH_ON):
-        start, end = max(0, at - _REACH_BACK), at + _REACH_ON
-        told = lower.startswith("diagnosed with", at) and _PERSON.search(lower, start, at)
-        if (told or _names_illness(lower, start, end)) and not _MACHINES.search(lower, start, end):
-            return True
-    for owner, at in _places(lower, _phrases(seen, _OWNER_WORDS, _OWNERS), 1):
-        end = at + len(owner)
-        if not (at and lower[at - 1].isalnum()) and _is_owned(lower, end):
-            return not _MACHINES.search(lower, at, end + _REACH_ON)
-    return b"hiv" in seen.words and _HIV.search(lower) is not None
-
-
 def find(seen: Text) -> Iterator[str]:
-    """Yield the kinds that are no numbers."""
-    if _is_diagnosis(seen):
+    """Yield the kinds that are no numbers, or whose groups are mixed."""
+    if not _MEDICARE_NAMES.isdisjoint(seen.pieces) and _MEDICARE.search(seen.text):
+        yield "mrn"
+    if diagnosis.is_in(seen):
         yield "diagnosis"
 
 

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Final
 
-from planner.classifier import national
+from planner.classifier import national, phones
 from planner.classifier.numbers import Open, Shaped
 from planner.classifier.words import Words
 
@@ -18,43 +18,32 @@ if TYPE_CHECKING:
 
 KINDS: Final = ("email", "phone", "ssn", "passport", "ip_address", "date_of_birth")
 
-#: What a number is called when it is nobody's.
-OTHER: Final = Words(
-    """order*, ticket*, sku, case, item, part, serial, invoice, model, id, ref, reference, tracking, batch, lot,
-    build, rma, po, quote, receipt, job, version, isbn, issn, ean, barcode, transaction, bestell*, auftrag*,
-    rechnung*, kundennummer, commande, facture, référence, pedido, factura, fattura, ordine, заказ, 订单, 单号, 货号,
-    注文"""
-)
-
-_PHONE: Final = Words(
-    """phone, phones, tel, telephone, telefon*, téléphone*, teléfono*, telefone, telefono, telefoon, mobile, mob,
-    mobil, mobiltelefon, cell, cellphone, cellulare, celular, móvil, handy*, portable, whatsapp, whats app, fax,
-    sms, call, call me, call him, call her, ring, dial, text me, reach me, rufnummer, rufen, anrufen, appelez,
-    llame, llámame, ligue, fone, chiama, contact number, contact no, my number, телефон*, тел, 电话, 手机, 電話, 携帯,
-    전화, 휴대폰, फ़ोन, फोन, मोबाइल"""
-)
 _PASSPORT: Final = Words(
     """passport, reisepass*, pass-nr, passnummer, passeport, pasaporte, passaporte, passaporto, paspoort*,
     paszport*, паспорт*, 护照, 護照, パスポート, 旅券, 여권"""
 )
-_PASSPORT_NOT: Final = re.compile(r"photo|expire|\.js|version|size|npm|apply")
+_PASSPORT_NOT: Final = re.compile(
+    r"photo|expire|\.js|version|size|npm|apply|control|gate|office|queue|flight|terminal|\bform\b|fee|page"
+)
 _BIRTH: Final = Words(
-    """dob, d.o.b, d.o.b., birth, birthdate, birthday, birth_date, date_of_birth, born, geboren*, geburtsdatum,
-    geburtstag, geb, né, née, naissance, nacido, nacida, nacimiento, nascimento, nascido, nascida, nació,
-    nasceu, nato, nata, nascita, geboortedatum, urodzenia, рождения, родился, родилась, 出生*, 生年月日, 生日, 생년월일,
-    जन्म"""
+    """
+    dob, d.o.b, d.o.b., (b., birth, birthdate, birthday, birth_date, date_of_birth, born, geboren*, geburtsdatum,
+    geburtstag, geb, gebdat, f. nac, f.nac, fecha nac, f. nasc, data nasc, dt nasc, ur, urodzony, urodzona, urodził,
+    urodziła, född, født, syntynyt, doğum, né, née, naissance, nacido, nacida, nacimiento, nascimento, nascido,
+    nascida, nació, nasceu, nato, nata, nascita, geboortedatum, urodzenia, рождения, родился, родилась, рожд,
+    出生*, 生于, 生於, 生まれ, 生年月日, 生日, 생년월일, 생일, 출생, जन्म, تاريخ الميلاد, مواليد
+    """
 )
 _MONTH: Final = re.compile(
     r"\b(?:jan|feb|fév|fev|febr|mar|mär|apr|avr|abr|may|mai|mag|mei|jun|juin|giu|jul|juil|lug|aug|aou|aoû|ago|sep|set|oct"
-    r"|okt|out|ott|nov|dec|dez|déc|dic|ene|gen|янв|фев|мар|апр|мая|июн|июл|авг|сен|окт|ноя|дек)"
+    r"|sty|lut|kwi|maj|cze|lip|sie|wrz|paź|lis|gru|mrt|okt|out|ott|nov|dec|dez|déc|dic|ene|gen|янв|фев|мар|апр|мая|июн|июл|авг|сен|окт|ноя|дек)"
 )
 _DATE: Final = re.compile(r"9{1,2}([/.\-])9{1,2}\1(?:99|9999)|9999([/.\-])9{1,2}\2 ?9{1,2}")
-_NANP: Final = re.compile(r"(?:1[ .\-])?\(?[2-9][0-9]{2}\)?[ .\-]{1,2}[2-9][0-9]{2}[ .\-][0-9]{4}")
-_NANP_SHAPES: Final = frozenset(
-    {"999-999-9999", "999) 999-9999", "999.999.9999", "999)999-9999", "1-999-999-9999", "9-999-999-9999"}
+#: A date without signs, and what stands in front of a year of two digits.
+_COMPACT: Final = re.compile(
+    r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])(?:19|20)\d\d"
 )
-_FRENCH: Final = frozenset({"99 99 99 99 99", "99.99.99.99.99"})
-_UNDIALLED: Final = re.compile(r"9{1,2}([/.\-])9{1,2}\1(?:99|9999)|9999([/.\-])99\2 ?99|9+\.9+")
+_SHORT: Final = re.compile(r"\d{1,2}[ \-./]{1,2}[a-zäéû\u0430-\u044f]{3,9}[ \-./,']{1,3}$|\b[a-z]{3,9} \d{1,2},? '?$")
 _PRODUCT: Final = re.compile(
     r"(?:[a-z][\w.+\-]*/|\bv|\bversion\D{0,12}|\brelease\s|\bfirmware\D{0,8}|\bsection\s|§ ?|\bto v)$"
 )
@@ -75,33 +64,12 @@ _V6_REACH: Final = 42
 #: From one colon in so many characters on, one search is faster than finding each.
 _DENSE: Final = 32
 _DOMAIN: Final = re.compile(r"(?:[^\W_][\w\-]{0,62}\.){1,8}[^\W\d_]{2,24}")
-_SPELLED: Final = re.compile(r" ?(?:[^\W_][\w\-]{0,62}(?:\.| ?[\[(]dot[\])] ?)){1,8}[^\W\d_]{2,24}")
+_SPELLED: Final = re.compile(r" ?(?:[^\W_][\w\-]{0,62}(?:\.| ?[\[(]dot[\])] ?| dot )){1,8}[^\W\d_]{2,24}")
+#: Of ` at ` as a word the end must be spelled out, too.
+_SAID: Final = re.compile(r"(?:[^\W_][\w\-]{0,62} dot ){1,8}[^\W\d_]{2,24}(?![^\W_])")
 _MOST: Final = 5_000
 _MOST_SIGNS: Final = 20_000
 _LOCAL_REACH: Final = 64
-
-
-def _is_phone(number: Candidate) -> bool:
-    count, shape = number.digits, number.shape
-    if not 7 <= count <= 15 or "A" in shape:  # noqa: PLR2004 - E.164
-        return False
-    text, start = number.seen.text, number.start
-    if text[max(0, start - 2) : start].rstrip("(").endswith("+"):
-        return count > 7 and text[start] != "0"  # noqa: PLR2004 - country and number
-    before = number.before(32)
-    named = _PHONE.are_in(before)
-    if OTHER.are_in(before[-24:]) or (start and text[start - 1] in "-_/#$€£" and not named):
-        return False
-    return _looks_dialled(number) or (named and not _UNDIALLED.fullmatch(shape))
-
-
-def _looks_dialled(number: Candidate) -> bool:
-    """Tell whether it is written as only phone numbers are: in North America's plan, or as five French pairs."""
-    after = number.seen.text[number.end : number.end + 2]
-    if number.shape in _NANP_SHAPES:
-        attached = len(after) > 1 and after[0] in "-_" and after[1].isalnum()
-        return not attached and _NANP.fullmatch(number.raw) is not None
-    return number.shape in _FRENCH and number.raw[0] == "0"
 
 
 def _is_passport(number: Candidate) -> bool:
@@ -116,12 +84,16 @@ def _is_passport(number: Candidate) -> bool:
 
 def _is_birth(number: Candidate) -> bool:
     before = number.before()
-    if _DATE.fullmatch(number.shape):
+    if _DATE.fullmatch(number.shape) or (number.shape == "99999999" and _COMPACT.fullmatch(number.raw)):
         return _BIRTH.are_in(before)
+    if number.shape == "99":
+        # `7-Sep-55`: the day is another run of digits.
+        at = _BIRTH.end_in(before)
+        return at >= 0 and _SHORT.search(before, at) is not None
     if number.shape != "9999" or not "1900" <= number.raw <= "2030":
         return False
     if number.seen.text[number.end : number.end + 1] in {"年", "년"}:
-        return _BIRTH.are_in(before)
+        return _BIRTH.are_in(number.context(48, 16))
     at = _BIRTH.end_in(before)
     return at >= 0 and _MONTH.search(before, at) is not None
 
@@ -136,7 +108,7 @@ def _is_v4(number: Candidate) -> bool:
     before = number.before(28)
     if number.seen.text[number.end : number.end + 1] == "/" and parts[3] == 0:
         return False
-    if _PRODUCT.search(before) or OTHER.are_in(before) or _VERSION.search(number.context(28, 12)):
+    if _PRODUCT.search(before) or phones.OTHER.are_in(before) or _VERSION.search(number.context(28, 12)):
         return False
     return max(parts) >= _SMALL or raw.startswith(_PRIVATE) or _IP.are_in(before)
 
@@ -154,17 +126,22 @@ def _emails(seen: Text) -> bool:
             if not remote and "://" not in name:
                 return True
         at = text.find("@", at + 1)
-    return _is_spelled(seen.lower, "[at]") or _is_spelled(seen.lower, "(at)")
+    if b"at" not in seen.pieces:
+        return False
+    signs = [sign for sign in ("[at]", "(at)") if sign[0] in text]
+    if any(_is_spelled(seen.lower, sign, _SPELLED) for sign in signs):
+        return True
+    return b"dot" in seen.pieces and _is_spelled(seen.lower, " at ", _SAID)
 
 
-def _is_spelled(lower: str, sign: str) -> bool:
+def _is_spelled(lower: str, sign: str, domain: re.Pattern[str]) -> bool:
     """Tell whether there is an address whose `@` is spelled out."""
     at, tried = lower.find(sign), 0
     while at >= 0:
         tried += 1
         if tried > _MOST_SIGNS:
             return True
-        if lower[max(0, at - 2) : at].strip()[-1:].isalnum() and _SPELLED.match(lower, at + len(sign)):
+        if lower[max(0, at - 2) : at].strip()[-1:].isalnum() and domain.match(lower, at + len(sign)):
             return True
         at = lower.find(sign, at + 1)
     return False
@@ -209,12 +186,15 @@ def find(seen: Text) -> Iterator[str]:
         yield "email"
     if _v6(seen.text):
         yield "ip_address"
+    if national.is_in(seen):
+        yield "ssn"
 
 
 SHAPED: Final[tuple[Shaped, ...]] = national.IDS
 OPEN: Final = (
-    Open("phone", _is_phone, None),
+    Open("phone", phones.is_phone, None),
     Open("ip_address", _is_v4, None),
     Open("passport", _is_passport, _PASSPORT),
     Open("date_of_birth", _is_birth, _BIRTH),
+    national.DOCUMENT,
 )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
-_ASCII: Final = re.compile(r"[\x00-\x7f]+")
 #: Up to this many different characters are replaced one by one, which is faster than one pass with a table.
 _FEW: Final = 24
 #: Of the categories format and mark: joiners, marks of direction, variation selectors, the soft hyphen.
@@ -16,25 +15,32 @@ _INVISIBLE: Final = frozenset(
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
     "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufe0e\ufe0f\ufeff"
 )
-#: Where less than one in so many characters is beyond ASCII, the others are taken out first.
-_MOSTLY: Final = 16
-#: ASCII that is neither letter nor digit.
-_TO_SPACES: Final = bytes.maketrans(
-    bytes(byte for byte in range(0x80) if not chr(byte).isalnum()),
-    b" " * sum(not chr(byte).isalnum() for byte in range(0x80)),
+#: Comma and full stop of scripts without spaces: as good an end of a word as a space, and too many to replace.
+_STOPS: Final = frozenset("\u3001\u3002")
+#: ASCII letters in lower case and digits; the rest becomes a space.
+_TO_PIECES: Final = bytes(
+    ord(char.lower()) if (char := chr(byte)).isascii() and char.isalnum() else ord(" ") for byte in range(0x100)
 )
 LATIN_ENDS: Final = "\u0370"
 _MINUS: Final = "\u2212"
+#: First bytes, in UTF-8, of letters of Cyrillic, Arabic, the scripts of India and South-East Asia, of Japanese, Chinese
+#: and Korean.
+_LEADS: Final = tuple(
+    bytes([lead]) for lead in b"\xd0\xd1\xd8\xd9\xda\xdb\xe0\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xea\xeb\xec\xed"
+)
 
 
-def words_of(lower: str) -> list[bytes]:
-    """Return the words of a text in lower case as UTF-8, without punctuation."""
-    # Bytes have a faster table look-up than str; no byte of a longer character is in the table.
-    return lower.encode("utf-8", "replace").translate(_TO_SPACES).split()
+def pieces_of(text: str) -> list[bytes]:
+    """Return the runs of ASCII letters and digits of a text, in lower case."""
+    return text.encode("ascii", "replace").translate(_TO_PIECES).split()
 
 
-@lru_cache(4096)
-def _plain(char: str) -> str:
+def lead_of(char: str) -> bytes:
+    """Return the first byte of a character in UTF-8: a text without it is without the character."""
+    return char.encode("utf-8", "replace")[:1]
+
+
+def plain(char: str) -> str:
     """Return what a character beyond ASCII stands for here; most stand for themselves."""
     if char in _INVISIBLE:
         return ""
@@ -50,50 +56,97 @@ def _plain(char: str) -> str:
     if len(folded) == 1 and folded.isascii():
         return folded
     # Quotes, bullets and pictures say nothing here, and a text of one byte a letter is searched twice as fast.
-    return " " if category[0] in "PS" and char >= LATIN_ENDS else char
+    return " " if category[0] in "PS" and char >= LATIN_ENDS and char not in _STOPS else char
 
 
-def _normal(text: str) -> tuple[str, bool]:
-    """Return a text in its plain form, and whether it holds letters of other scripts than Latin."""
+_plain: Final = lru_cache(4096)(plain)
+
+
+def _may_change(char: str) -> bool:
+    if char.isascii() or char in _STOPS:
+        return False
+    parts = unicodedata.decomposition(char).split()
+    # What is another character, by compatibility or, like the sign for kelvin, altogether.
+    stands = len(parts) == 1 or (bool(parts) and parts[0].startswith("<"))
+    return char in _INVISIBLE or unicodedata.category(char)[0] in "NPSZ" or stands
+
+
+def _class() -> str:
+    """Return a character class of what is surely plain, in the plane where a pattern looks it up at once."""
+    ranges, start = [], 0
+    for code in range(0x10000):
+        if _may_change(chr(code)):
+            if start < code:
+                ranges.append(rf"\u{start:04x}-\u{code - 1:04x}")
+            start = code + 1
+    return f"[{''.join(ranges)}]+"
+
+
+#: Runs of them are skipped faster than anything else could look for the others.
+_SAME: Final = re.compile(_class())
+
+
+def _normal(text: str) -> str:
+    """Return a text in its plain form."""
     if text.isascii():
-        return text, False
-    mostly = _MOSTLY * len(text.encode("ascii", "ignore")) > len(text) * (_MOSTLY - 1)
-    odd = set(_ASCII.sub("", text)) if mostly else {char for char in set(text) if not char.isascii()}
-    table = {char: plain for char in odd if (plain := _plain(char)) != char}
-    foreign = any(char >= LATIN_ENDS for char in odd - table.keys() if char.isalpha())
+        return text
+    odd = set(_SAME.sub("", text))
+    table = {char: new for char in odd if (new := _plain(char)) != char}
+    # The one character whose small letter is two.
+    if "\u0130" in text:
+        table["\u0130"] = "I"
     if len(table) > _FEW:
         # With every character in it: a look-up that fails is slow.
-        same: dict[str, int | str | None] = {char: char for char in (*map(chr, range(128)), *odd)}
-        return text.translate(str.maketrans(same | table)), foreign
-    for char, plain in table.items():
-        text = text.replace(char, plain)
-    return text, foreign
+        same: dict[str, int | str | None] = {char: char for char in {*map(chr, range(128)), *text}}
+        return text.translate(str.maketrans(same | table))
+    for char, new in table.items():
+        text = text.replace(char, new)
+    return text
+
+
+def _leads(text: str) -> frozenset[bytes]:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        written = text.encode("utf-8", "replace")
+        return frozenset(lead for lead in _LEADS if lead in written)
+    return frozenset()
 
 
 @dataclass(frozen=True)
 class Text:
-    """A normalised text, and the same in lower case; both have the same positions."""
+    """A normalised text, and what tells quickly that something is not in it."""
 
     text: str
-    lower: str
-    #: It holds letters of other scripts than Latin.
-    foreign: bool
-    #: Its words in lower case as UTF-8, without punctuation.
-    words: frozenset[bytes]
+    #: One byte a character; `?` for what is beyond ASCII.
+    bare: bytes
+    #: Its runs of ASCII letters and digits, in lower case.
+    pieces: frozenset[bytes]
+    #: The first bytes of its letters of other scripts than Latin and Greek.
+    leads: frozenset[bytes]
 
     @staticmethod
     def of(text: str) -> Text:
         """Normalise a text; linear in its length."""
-        # The one character whose small letter is two.
-        normal, foreign = _normal(text)
-        normal = normal.replace("\u0130", "I")
-        lower = normal.lower()
-        return Text(normal, lower, foreign, frozenset(words_of(lower)))
+        normal = _normal(text)
+        bare = normal.encode("ascii", "replace")
+        leads = frozenset[bytes]() if normal.isascii() else _leads(normal)
+        return Text(normal, bare, frozenset(bare.translate(_TO_PIECES).split()), leads)
+
+    @cached_property
+    def lower(self) -> str:
+        """It in lower case, with the same positions."""
+        return self.text.lower()
+
+    @cached_property
+    def joined(self) -> bytes:
+        """Its pieces, each once, with spaces between them: what is in no piece is not in it, and it is shorter."""
+        return b" ".join(self.pieces)
 
     def before(self, at: int, size: int) -> str:
         """Return what stands before a position, in lower case."""
-        return self.lower[max(0, at - size) : at]
+        return self.text[max(0, at - size) : at].lower()
 
     def around(self, start: int, end: int, size: int, ahead: int) -> str:
         """Return what stands around a stretch, in lower case."""
-        return self.lower[max(0, start - size) : end + ahead]
+        return self.text[max(0, start - size) : end + ahead].lower()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from chassis import canonical
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _SECRETS: Final = "SECRETS"
 _UNKNOWN: Final = "unknown"
+#: Decisions that are kept: some kilobytes each.
+_REMEMBERED: Final = 256
 #: Picodollars a token → USD per million tokens.
 _USD_MTOK: Final = 1e-6
 
@@ -63,8 +66,9 @@ class Decision:
             "matrix_version": self.matrix_version,
         }
 
+    @cached_property
     def canonical(self) -> bytes:
-        """Return its RFC 8785 form."""
+        """Its RFC 8785 form."""
         return canonical.dumps(self.document())
 
     def refusal(self) -> str:
@@ -104,11 +108,6 @@ def _reasons(policy: Policy, detected: Sequence[str], name: str, known: Provider
         yield "require_zero_retention", "zero retention not offered"
 
 
-@lru_cache(1024)
-def _failed(policy: Policy, detected: tuple[str, ...], name: str, known: Provider) -> tuple[tuple[str, str], ...]:
-    return tuple(_reasons(policy, detected, name, known))
-
-
 def _uncleared(policy: Policy, detected: Sequence[str], known: Provider) -> list[str]:
     """Return the blocked classes that the text holds and the provider is not cleared for; nobody is for secrets."""
     blocked = [name for name in policy.block_data_classes if name in detected]
@@ -124,18 +123,23 @@ def decide(policy: Policy, detected: Sequence[str], models: Sequence[Model], mat
         models: those that could be asked.
         matrix: what is known of their providers.
     """
+    return _decided(policy, tuple(detected), tuple((model.id, model.provider) for model in models), matrix)
+
+
+@lru_cache(_REMEMBERED)
+def _decided(policy: Policy, detected: tuple[str, ...], offer: tuple[tuple[str, str], ...], matrix: Matrix) -> Decision:
+    """Decide; of the same rules, classes, offer and matrix the decision is the same, so it is made once."""
     failed = {
-        name: _failed(policy, tuple(detected), name, matrix.of(name))
-        for name in dict.fromkeys(model.provider for model in models)
+        provider: tuple(_reasons(policy, detected, provider, matrix.of(provider)))
+        for provider in dict.fromkeys(provider for _, provider in offer)
     }
+    excluded = {name: tuple(said for _, said in failed[provider]) for name, provider in offer if failed[provider]}
     return Decision(
         policy=policy,
-        detected=tuple(detected),
-        allowed=tuple(model.id for model in models if not failed[model.provider]),
-        excluded={
-            model.id: tuple(said for _, said in failed[model.provider]) for model in models if failed[model.provider]
-        },
-        by_rule=Counter(rule for model in models for rule, _ in failed[model.provider]),
+        detected=detected,
+        allowed=tuple(name for name, provider in offer if not failed[provider]),
+        excluded=MappingProxyType(excluded),
+        by_rule=MappingProxyType(Counter(rule for _, provider in offer for rule, _ in failed[provider])),
         matrix_version=matrix.version,
     )
 

@@ -30,9 +30,9 @@ class Provider:
     cleared: frozenset[str] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Matrix:
-    """What is known of all providers; of one that is not here, nothing is."""
+    """What is known of all providers; of one that is not here, nothing is. Equal to itself only."""
 
     version: str
     providers: Mapping[str, Provider]

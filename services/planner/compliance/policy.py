@@ -132,3 +132,13 @@ def packs() -> Mapping[str, Policy]:
         name: _rules(name, {key: value for key, value in table.items() if key != "why"})
         for name, table in tables.items()
     }
+
+
+@cache
+def _names() -> Mapping[Policy, str]:
+    return {rules: name for name, rules in packs().items()}
+
+
+def pack_of(policy: Policy) -> str | None:
+    """Return the name of the pack whose rules these are; a client that writes a pack's rules out uses the pack."""
+    return _names().get(policy)

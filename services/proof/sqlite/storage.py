@@ -82,6 +82,10 @@ class SqliteStore:
         """Return the ids of all keys, in the order in which they came."""
         return [keyid for (keyid,) in self._all("SELECT keyid FROM signing_key ORDER BY rowid")]
 
+    def first_signed(self) -> dict[str, int]:
+        """Return for each key that has signed the index of its first proof. It reads all proofs, so it is slow."""
+        return dict(self._all("SELECT keyid, min(log_index) FROM proof GROUP BY keyid"))
+
     def revoked(self) -> dict[str, int]:
         """Return for each revoked key the index from which on its proofs do not count."""
         return dict(self._all("SELECT keyid, from_index FROM revocation"))
