@@ -11,10 +11,11 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from chassis.otlp_spans import SpanExporter
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
@@ -50,4 +51,4 @@ def configure(service: str, version: str) -> Tracing:
     resource = Resource.create({"service.name": f"openprysm-{service}", "service.version": version})
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     wanted = not disabled and any(os.environ.get(name) for name in _ENDPOINTS)
-    return Tracing.to(BatchSpanProcessor(OTLPSpanExporter()) if wanted else None, resource)
+    return Tracing.to(BatchSpanProcessor(SpanExporter()) if wanted else None, resource)

@@ -12,14 +12,13 @@ from chassis.metrics import table
 from chassis.metrics.meter import Meter
 from planner import catalog
 from planner.compliance import matrix
+from planner.metering import telling
 from planner.service import PlannerServicer
 
-from .test_enforcement import _unlogged, ask
+from .test_enforcement import ask
 
 if TYPE_CHECKING:
     from chassis.metrics.table import Instrument
-
-__all__ = ["_unlogged"]  # the fixture
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def counted(meter: Meter, instrument: Instrument) -> dict[tuple[str, ...], Any]:
 
 
 def plan(meter: Meter, *requests: Any) -> None:
-    servicer = PlannerServicer(catalog.load(), matrix.load(), meter)
+    servicer = PlannerServicer(catalog.load(), matrix.load(), telling(meter, lambda _: None), meter)
     for request in requests:
         try:
             asyncio.run(servicer.Plan(request, None))  # type: ignore[arg-type] # it reads nothing of the context
@@ -61,8 +60,9 @@ def test_plans_are_counted_by_shape_and_failures_by_reason(meter: Meter) -> None
 def test_decisions_are_counted_by_what_excluded_and_what_was_found(meter: Meter) -> None:
     secret = ask({"block_data_classes": ["FINANCIAL"]}, messages=[{"role": "user", "text": "card 4111 1111 1111 1111"}])
     plan(meter, secret, ask({"jurisdiction": ["MARS"]}), ask({}))
-    assert counted(meter, table.COMPLIANCE_DECISIONS).get(("refused",)) == 1
-    assert sum(counted(meter, table.COMPLIANCE_DECISIONS).values()) == 2
+    decisions = counted(meter, table.COMPLIANCE_DECISIONS)
+    assert decisions["none", "own", "orchestrate"] == 1
+    assert sum(decisions.values()) == 2
     rules = counted(meter, table.COMPLIANCE_EXCLUSIONS)
     assert set(rules) == {("jurisdiction",), ("block_data_classes",)}
     assert rules["jurisdiction",] > 10

@@ -16,7 +16,7 @@ from system.suite import OPENPRYSM, wait_until
 from system.upstream import fails, says
 
 if TYPE_CHECKING:
-    from system.collector import Collector
+    from cli.collector import Collector
     from system.suite import Suite
     from system.upstream import Upstream
 

@@ -149,7 +149,7 @@ def test_what_happened_inside_is_counted(told: Told) -> None:
     assert sum_of(points, "prysm.escalations", prysm__reason="unsure") >= 1
     assert sum_of(points, "prysm.cost") > 0
     assert sum_of(points, "prysm.plans", prysm__strategy="single", prysm__forced="true") >= 4
-    assert sum_of(points, "prysm.compliance.decisions", prysm__outcome="refused") == 1
+    assert sum_of(points, "prysm.compliance.decisions", prysm__outcome="none", prysm__pack="own") == 1
     assert sum_of(points, "prysm.compliance.exclusions", prysm__rule="jurisdiction") > 1
     assert sum_of(points, "prysm.log.size") == sum_of(points, "prysm.proof.sign.duration", prysm__outcome="ok") == 5
     for outcome in ("claimed", "kept", "conflict"):

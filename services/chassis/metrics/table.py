@@ -134,7 +134,10 @@ PLAN_DURATION: Final = _histogram(
     "prysm.plan.duration", "s", (_OUTCOME,), "Planning, compliance included; `ok` or the contract's error code.", _QUICK
 )
 COMPLIANCE_DECISIONS: Final = _counter(
-    "prysm.compliance.decisions", "{decision}", (_OUTCOME,), "Decisions under a policy: `allowed`, or `refused` to all."
+    "prysm.compliance.decisions",
+    "{decision}",
+    (_OUTCOME, "prysm.pack", "prysm.asked"),
+    "Decisions by outcome (`allowed`, `none`, `inert`), by whose rules, for an `orchestrate` or a `preview`.",
 )
 COMPLIANCE_EXCLUSIONS: Final = _counter(
     "prysm.compliance.exclusions", "{model}", ("prysm.rule",), "Models excluded, by every rule that excluded them."
