@@ -15,7 +15,7 @@ from drill import audit, operations, usage
 from drill.crowd import Balancer, Crowd
 from drill.ledger import CUT, CUT_STREAM, Phase, assign
 from drill.report import table
-from drill.town import ORDER, POSTGRES, Town
+from drill.town import ORDER, Town
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -70,9 +70,8 @@ class Drill:
         for service in ORDER:
             besides = {"executor": (CUT_STREAM,), "gateway": (CUT, CUT_STREAM)}.get(service, ())
             await self.unplanned(f"kill -9: {service}", partial(operations.dies, service), *besides)
-        if POSTGRES:
-            await self.unplanned("database restarted", partial(operations.database_restarts, kill=False))
-            await self.unplanned("database killed", partial(operations.database_restarts, kill=True))
+        await self.unplanned("database restarted", partial(operations.database_restarts, kill=False))
+        await self.unplanned("database killed", partial(operations.database_restarts, kill=True))
         await self.unplanned("a model goes dark", operations.provider_goes_dark)
 
     async def judge(self) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import ssl
 import time
@@ -30,8 +29,6 @@ _PATIENCE_S: Final = 20.0
 _DARK_S: Final = 10.0
 #: A little more than the server needs to start again: a fail-over takes longer.
 _DATABASE_AWAY_S: Final = 2.0
-#: Whether the proof service takes another signing key without a restart.
-RELOADS: Final = importlib.util.find_spec("proof.keyring") is not None
 
 
 async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -150,10 +147,6 @@ async def signing_key_changes(town: Town, crowd: Crowd) -> str:
     old = crowd.told[-1].keyid
     town.signing.rotate()
     began = time.monotonic()
-    if not RELOADS:
-        for replica in town.replicas["proof"]:
-            await replica.stop()
-            await replica.start()
 
     async def taken() -> bool:
         fresh = [told.keyid for told in crowd.told[-_ANSWERS:] if told.began > began and not told.failure]

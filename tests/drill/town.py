@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from deploy.pods import SETTINGS, Overlay
+from deploy.pods import Overlay
 from drill import secrets
 from drill.database import Database
 from drill.places import Places
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 REPLICAS: Final = 2
-#: Without it, one proof service keeps its proofs in SQLite.
-POSTGRES: Final = "proof_postgres" in SETTINGS["proof"].model_fields
 #: As they start, and are restarted: whom others call first.
 ORDER: Final = ("planner", "proof", "executor", "gateway")
 #: Seconds that a model takes.
@@ -47,8 +45,7 @@ class Town:
         self._stack.callback(self._ports.close)
         self.overlay = Overlay("production")
         self.folder = Path(tempfile.mkdtemp(prefix="drill-"))
-        self.counts = dict.fromkeys(ORDER, REPLICAS) | ({} if POSTGRES else {"proof": 1})
-        self.places = Places(self.folder, self.overlay, self.counts, self._ports)
+        self.places = Places(self.folder, self.overlay, dict.fromkeys(ORDER, REPLICAS), self._ports)
         self.upstream = Upstream()
         self.database = Database(self.folder / "postgres", self._ports)
         self.keys = secrets.ApiKeys(self.places)
@@ -62,14 +59,13 @@ class Town:
         try:
             self._stack.enter_context(self.upstream)
             self.light()
-            if POSTGRES:
-                self._stack.push_async_callback(self.database.stop)
-                await self.database.create()
+            self._stack.push_async_callback(self.database.stop)
+            await self.database.create()
             self.places.secrets["postgres"].write({"password": self.database.password.encode()})
             self._stack.push_async_callback(self._end)
             for name in ORDER:
                 extra = _EXTRA | {"executor": self.upstream.environment, "proof": self.database.settings}.get(name, {})
-                replicas = [Replica(self.overlay.pods[name], i, self.places, extra) for i in range(self.counts[name])]
+                replicas = [Replica(self.overlay.pods[name], i, self.places, extra) for i in range(REPLICAS)]
                 for replica in replicas:
                     (self.folder / replica.name).mkdir()
                 self.replicas[name] = replicas
