@@ -66,7 +66,7 @@ async def _main(settings: ProofSettings) -> None:
     tracing = telemetry.configure("proof", version("openprysm"))
     address = settings.proof_listen or settings.socket("proof")
     server = Server("proof", address, settings, tracing, internal=(SIGN, f"/{IDEMPOTENCY}/"))
-    await notary.count(server.meter)
+    notary.count(server.meter)
     proof_pb2_grpc.add_ProofServiceServicer_to_server(ProofServicer(notary, server.spans), server.grpc)
     idempotency_pb2_grpc.add_IdempotencyServiceServicer_to_server(IdempotencyServicer(slots, server.meter), server.grpc)
     notary.start(server.report)

@@ -103,6 +103,11 @@ class Log:
                 self._anchored = newest.note
         self.follow()
 
+    @property
+    def size(self) -> int:
+        """The number of entries of the largest tree that this process has seen signed."""
+        return self._seen.size
+
     def follow(self) -> None:
         """Bring the anchor up to what others have signed: so an old backup is noticed by those too who sign nothing.
 

@@ -53,5 +53,9 @@ class Metering:
         """Count a batch; `size` is that of the newest checkpoint among its proofs."""
         self._meter.record(table.BATCH_SIZE, proofs)
         self._meter.record(table.COMMIT_DURATION, seconds)
+        self.grown(size)
+
+    def grown(self, size: int) -> None:
+        """Note how large the log is, whoever has signed it."""
         if size > self._size:
             self._size, self._moved = size, time.monotonic()

@@ -96,9 +96,9 @@ class Notary:
         self._tasks: list[asyncio.Task[None]] = []
         self._metering = Metering()
 
-    async def count(self, meter: Recorder) -> None:
+    def count(self, meter: Recorder) -> None:
         """Count from here on."""
-        self._metering.count(meter, await self.read(Archive.size), self._queue.qsize)
+        self._metering.count(meter, self._sequencer.size, self._queue.qsize)
 
     def _open(self) -> None:
         try:
@@ -183,6 +183,7 @@ class Notary:
             was, reached = reached, True
             try:
                 await loop.run_in_executor(self._thread, self._look)
+                self._metering.grown(self._sequencer.size)
             except UnavailableError:
                 reached = False
             except DiskError:

@@ -33,7 +33,7 @@ def points(meter: Meter, instrument: Instrument) -> dict[tuple[str, ...], Point]
 
 async def test_callers_batches_and_the_log_are_counted(notary: Notary) -> None:
     meter = Meter()
-    await notary.count(meter)
+    notary.count(meter)
     assert points(meter, table.LOG_SIZE)[()].value == 0
     signing = [asyncio.create_task(notary.sign(record(number))) for number in range(5)]
     await asyncio.sleep(0)
@@ -54,7 +54,7 @@ async def test_a_caller_that_left_and_a_batch_that_failed_are_counted_as_such(
     notary: Notary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meter = Meter()
-    await notary.count(meter)
+    notary.count(meter)
 
     def fail(_given: Any) -> Any:
         raise ZeroDivisionError
@@ -75,7 +75,7 @@ async def test_a_caller_that_left_and_a_batch_that_failed_are_counted_as_such(
 async def test_a_log_that_is_there_already_has_its_size_at_once(notary: Notary) -> None:
     await notary.sign(record())
     meter = Meter()
-    await notary.count(meter)
+    notary.count(meter)
     assert points(meter, table.LOG_SIZE)[()].value == 1
 
 
