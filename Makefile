@@ -11,9 +11,13 @@ UV := UV_SYSTEM_CERTS=1 UV_PYTHON=$(CURDIR)/$(BIN)/python $(BIN)/uv --quiet
 UV_VERSION := 0.13.8
 COOLDOWN_DAYS := 7
 
+# Recorded answers, and where results.json and plots go: make eval DATA=folder OUT=folder
+DATA ?= ../shared/data/zeroeval
+OUT ?= docs/evaluation
+
 # The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …
 
-.PHONY: help run serve trace test bench bench-proof drill-proof drill-ids check fmt lint types imports proto proto-check proto-lint proto-release prices manifests sbom drill lock clean
+.PHONY: help run serve trace test bench bench-proof drill-proof drill-ids fit eval check fmt lint types imports proto proto-check proto-lint proto-release prices manifests sbom drill lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +64,12 @@ types: $(VENV)/dev.stamp ## mypy, strict
 
 imports: $(VENV)/dev.stamp ## which room may import which
 	@$(BIN)/lint-imports --no-logo
+
+fit: $(VENV)/dev.stamp ## fit what ships, evidence and calibration, to recorded answers: DATA=folder
+	@$(BIN)/python -m evaluation fit --data $(DATA)
+
+eval: $(VENV)/dev.stamp ## test what ships on recorded answers that it was not fitted to: DATA=folder OUT=folder
+	@$(BIN)/python -m evaluation eval --data $(DATA) --out $(OUT) $(if $(filter docs/evaluation,$(OUT)),--document docs/evaluation.md)
 
 proto: $(VENV)/dev.stamp ## generate gen/ from protos/
 	@$(BIN)/python protos/generate.py gen

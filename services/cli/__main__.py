@@ -18,6 +18,7 @@ from rich.table import Table
 from chassis.config import load
 from cli import (
     ask,
+    calibration,
     checking,
     disclosing,
     gateway,
@@ -170,6 +171,7 @@ app.command(proofs.audit)
 app.command(proofs.revoke_key)
 app.command(disclosing.disclose)
 app.command(signing.app)
+app.command(calibration.calibrate)
 
 
 @app.command(name="status")

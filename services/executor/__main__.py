@@ -12,6 +12,7 @@ from importlib.metadata import version
 from chassis import client, identity, telemetry
 from chassis.config import load, private_folder
 from chassis.server import Server, StartError, run
+from executor import calibration
 from executor.breaker import Breakers
 from executor.edges import Edges
 from executor.fleet import Fleet
@@ -22,6 +23,7 @@ from executor.metering import watch_breakers, watch_outbox
 from executor.orchestrate import Chance, Orchestrator
 from executor.outbox import Outbox
 from executor.peers import PlannerPeer, ProofPeer, SlotsPeer
+from executor.recording import RecordingError
 from executor.recovery import Recovery
 from executor.service import PROTECTED, SERVICES, ExecutorServicer, OrchestrationServicer
 from executor.settings import ExecutorSettings
@@ -47,7 +49,11 @@ async def _main(settings: ExecutorSettings) -> None:
     watch_breakers(server.meter, breakers)
     watch_outbox(server.meter, outbox.backlog)
     async with AsyncExitStack() as stack:
-        fleet = await stack.enter_async_context(Fleet(settings, breakers))
+        try:
+            calibrated = calibration.load(settings.evidence)
+            fleet = await stack.enter_async_context(Fleet(settings, breakers))
+        except (calibration.CalibrationError, RecordingError) as error:
+            raise StartError(str(error)) from error
         planner = await stack.enter_async_context(
             client.channel(settings.planner or settings.socket("planner"), settings)
         )
@@ -55,7 +61,9 @@ async def _main(settings: ExecutorSettings) -> None:
         measure = by_vectors(fleet.embed, settings.embeddings_same) if fleet.embed else None
         dice = random.SystemRandom()
         texts = settings.trace_content
-        edges = Edges(fleet.provider_of, breakers, Hedges(), server.spans, time.monotonic, dice, measure, texts)
+        edges = Edges(
+            fleet.provider_of, breakers, Hedges(), server.spans, time.monotonic, dice, measure, calibrated, texts
+        )
         notary = await stack.enter_async_context(Recovery(ProofPeer(proof, version("openprysm")), outbox, dice))
         chance = Chance(secrets.token_bytes, time.time)
         orchestrator = Orchestrator(PlannerPeer(planner), notary, fleet.offer, edges, chance)

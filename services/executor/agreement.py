@@ -53,13 +53,16 @@ LEXICAL: Final = Measure(wording.similarity, 0.41)
 class Clusters:
     """Replies by what they say."""
 
-    #: Heaviest first. In a group the best first: by model quality, then the one that is most like the others, then the
-    #: earliest.
+    #: Heaviest first, or where there are chances the likeliest first. In a group the best first: by model quality, then
+    #: the one that is most like the others, then the earliest.
     groups: tuple[tuple[Reply, ...], ...]
     #: The largest group's share of all quality weight, 0..1; None with fewer than two replies.
     share: float | None
     #: Whether every answer was compared by value: then one group means the same beyond doubt.
     typed: bool
+    #: Each group's calibrated chance of being right, 0..1, and the calibration's id; None outside of what that knows.
+    chances: tuple[float, ...] | None = None
+    calibration: str | None = None
 
     @property
     def best(self) -> Reply:
@@ -78,9 +81,19 @@ class Clusters:
         weights = [_weight(group) for group in self.groups]
         return sum(weight for weight, group in zip(weights, self.groups, strict=True) if reply in group) / sum(weights)
 
+    def chance_of(self, reply: Reply) -> float | None:
+        """Return the calibrated chance that one of the replies is right; None where there are no chances."""
+        chances = zip(self.chances or (), self.groups, strict=bool(self.chances))
+        return next((chance for chance, group in chances if reply in group), None)
 
-def same(left: Answer, right: Answer, measure: Measure = LEXICAL) -> bool:  # noqa: PLR0911 - a decision list, read top to bottom
-    """Tell whether two answers say the same. Symmetric; every answer says the same as itself."""
+
+def same(left: Answer, right: Answer, measure: Measure = LEXICAL, *, exact: bool = False) -> bool:  # noqa: PLR0911 - a decision list, read top to bottom
+    """Tell whether two answers say the same. Symmetric; every answer says the same as itself.
+
+    `exact` is for outputs of programs: what has a value is compared by it, and everything else sign by sign.
+    """
+    if exact and left.typed and right.typed:
+        return left.output == right.output
     if left.typed and right.typed and by_value(left, right):
         return True
     if left.kind == right.kind and left.kind not in {"short", "text"}:
@@ -108,8 +121,8 @@ def by_value(left: Answer, right: Answer) -> bool:
     return left.typed and (left.kind, left.key) == (right.kind, right.key)
 
 
-def cluster(replies: Sequence[Reply], measure: Measure = LEXICAL) -> Clusters:
-    """Group replies that say the same.
+def cluster(replies: Sequence[Reply], measure: Measure = LEXICAL, *, exact: bool = False) -> Clusters:
+    """Group replies that say the same; `exact` as for `same`.
 
     A reply joins the first group with all of whose replies it agrees; better models found groups before weaker ones.
     Each pair of texts is measured once.
@@ -119,7 +132,7 @@ def cluster(replies: Sequence[Reply], measure: Measure = LEXICAL) -> Clusters:
     groups: list[list[Reply]] = []
     for reply in ordered:
         for group in groups:
-            if all(same(member.answer, reply.answer, measure) for member in group):
+            if all(same(member.answer, reply.answer, measure, exact=exact) for member in group):
                 group.append(reply)
                 break
         else:
@@ -127,10 +140,22 @@ def cluster(replies: Sequence[Reply], measure: Measure = LEXICAL) -> Clusters:
     weights = [_weight(group) for group in groups]
     heaviest = sorted(zip(weights, groups, strict=True), key=lambda weighed: -weighed[0])
     return Clusters(
-        groups=tuple(tuple(_best_first(group, measure)) for _, group in heaviest),
+        groups=tuple(tuple(_usual_first(group) if exact else _best_first(group, measure)) for _, group in heaviest),
         share=heaviest[0][0] / sum(weights) if len(ordered) > 1 else None,
-        typed=bool(groups) and all(by_value(group[0].answer, reply.answer) for group in groups for reply in group),
+        typed=bool(groups) and all(_valued(group[0], reply, exact=exact) for group in groups for reply in group),
     )
+
+
+def _valued(one: Reply, other: Reply, *, exact: bool) -> bool:
+    return by_value(one.answer, other.answer) or (exact and one.answer.typed and other.answer.typed)
+
+
+def _usual_first(group: list[Reply]) -> list[Reply]:
+    """Order a group of equal outputs: those first that write it as most of the weight does."""
+    forms: dict[str | None, list[Reply]] = {}
+    for reply in group:
+        forms.setdefault(reply.answer.stated, []).append(reply)
+    return sorted(group, key=lambda reply: -_weight(forms[reply.answer.stated]))
 
 
 def _weight(group: Sequence[Reply]) -> float:

@@ -1,6 +1,7 @@
 """How far an answer can be trusted: one number, where it comes from, and the parts that it was made of.
 
-Not calibrated: priors, moved by evidence. What a model says of its own confidence is no part of it.
+It is a calibrated chance where a calibration knows models and kind of task, and else a prior, moved by evidence. What a
+model says of its own confidence is no part of it.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ class Confidence:
     """A chance of being right, 0..1."""
 
     value: float
-    #: The strongest evidence in it: `judge`, `agreement`, `logprob` or `prior`.
+    #: `calibrated`, or else the strongest evidence in it: `judge`, `agreement`, `logprob` or `prior`.
     source: str
     parts: Parts
+    #: Id of the calibration that it is by; None: it is not calibrated.
+    calibration: str | None = None
 
 
 def assess(
@@ -54,14 +57,18 @@ def assess(
         judge: 0..1, of one comparison or more.
     """
     told = None if logprob is None or math.isnan(logprob) else math.exp(min(logprob, 0.0))
-    parts = Parts(prior, agreement, told, judge)
-    value, source = prior, "prior"
+    return weigh(Parts(prior, agreement, told, judge))
+
+
+def weigh(parts: Parts) -> Confidence:
+    """Weigh the parts as `assess` does."""
+    value, source = parts.prior, "prior"
     if parts.logprob is not None:
         value, source = _with_odds(value, _odds(parts.logprob) / _odds(_USUAL_TOKEN)), "logprob"
-    if agreement is not None:
-        value, source = _moved(value, agreement), "agreement"
-    if judge is not None:
-        value, source = _moved(value, judge), "judge"
+    if parts.agreement is not None:
+        value, source = _moved(value, parts.agreement), "agreement"
+    if parts.judge is not None:
+        value, source = _moved(value, parts.judge), "judge"
     return Confidence(value, source, parts)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from executor.agreement import Measure
     from executor.breaker import Breakers
+    from executor.calibration import Calibration
     from executor.chat import Provider
     from executor.hedging import Hedges
     from executor.plan import Model, Plan
@@ -97,5 +98,7 @@ class Edges:
     random: Random
     #: From free texts to how alike they are; None: by their words.
     measure: Callable[[Sequence[str]], Awaitable[Measure]] | None = None
+    #: From who says what to the chance that it is right; None: nobody knows.
+    calibration: Calibration | None = None
     #: Spans hold what was asked and answered.
     traces_texts: bool = False

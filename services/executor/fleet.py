@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final, Self
 import aiohttp
 import structlog
 
+from executor import recording
 from executor.chat import CallError
 from executor.orchestrate import Offer
 from executor.providers.anthropic import Anthropic
 from executor.providers.embeddings import Embeddings
 from executor.providers.http import session
 from executor.providers.openai import OpenAICompatible
+from executor.providers.replay import Replay, index
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from executor.settings import ExecutorSettings
 
 LOCAL: Final = "local"
+REPLAY: Final = "replay"
 #: The embedded server's name of its model.
 _EMBEDDER: Final = "all-minilm-l6-v2"
 #: Seconds between looks at which models the embedded server offers: soon again while it offers none.
@@ -71,6 +74,8 @@ class Fleet:
         if settings.anthropic_api_key:
             key_text = settings.anthropic_api_key.get_secret_value()
             self._hosted["anthropic"] = Anthropic(client, settings.anthropic_base_url, key_text)
+        if settings.replay:
+            self._hosted[REPLAY] = Replay(index(recording.read(settings.replay)))
         own_key = settings.models_api_key.get_secret_value() if settings.models_api_key else None
         self._own = {model: OpenAICompatible(client, url, own_key) for model, url in settings.models.items()}
         if settings.local_models != "off" or settings.gguf:

@@ -55,3 +55,5 @@ class Plan:
     routes: Mapping[str, tuple[Model, ...]] = field(default_factory=dict)
     #: RFC 8785 form of the compliance decision that all of these models passed; empty: no policy holds.
     decision: bytes = b""
+    #: The kind of its task, more finely: what calibrations are kept by.
+    kind: str = ""

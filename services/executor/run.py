@@ -59,6 +59,8 @@ class Run:
         self.degradations: list[Degradation] = []
         self._edges = edges
         self._measure = edges.measure
+        #: What a program puts out is compared sign by sign.
+        self._exact = task.plan.task == "code" and "checkable" in task.plan.signals
         self._ledger = ledger
         self._deadline = deadline
         self._observer: Observer = observer or Silent()
@@ -97,7 +99,15 @@ class Run:
             except (CallError, TimeoutError):
                 self._measure = None  # once is enough
                 self.degrade("compare", "unavailable", "", "compared the answers by their words")
-        return agreement.cluster(replies, measure)
+        return self._weighed(agreement.cluster(replies, measure, exact=self._exact))
+
+    def weigh(self, replies: Sequence[Reply]) -> agreement.Clusters:
+        """Group replies by their words alone, at once."""
+        return self._weighed(agreement.cluster(replies, exact=self._exact))
+
+    def _weighed(self, clusters: agreement.Clusters) -> agreement.Clusters:
+        calibration = self._edges.calibration
+        return calibration.weigh(self.task.plan.kind, clusters) if calibration else clusters
 
     async def ask(
         self,

@@ -96,6 +96,10 @@ class ExecutorSettings(Settings):
     embeddings_api_key: Key | None = None
     #: Similarity from which on two answers say the same; models other than the embedded one have other scales.
     embeddings_same: float = Field(SAME, gt=0, le=1)
+    #: What recordings taught: a file of the operator's own, as `openprysm calibrate` writes it; None: what ships.
+    evidence: Path | None = None
+    #: Folder of recorded answers that are served as provider `replay`.
+    replay: Path | None = None
     #: Key digests and their pepper, see chassis.identity; default `keys.json` and `key-pepper` in the state folder.
     keys_file: Path | None = None
     key_pepper_file: Path | None = None

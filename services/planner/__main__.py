@@ -15,7 +15,7 @@ from chassis.config import Address, Settings, load, private_folder
 from chassis.server import Server, StartError, run
 from openprysm.compliance.v2 import compliance_pb2_grpc
 from openprysm.planner.v1 import planner_pb2_grpc
-from planner import catalog
+from planner import catalog, evidence, recorded
 from planner.compliance import matrix
 from planner.compliance_service import PROTECTED, ComplianceServicer, log
 from planner.compliance_service import SERVICE as COMPLIANCE
@@ -35,6 +35,10 @@ class PlannerSettings(Settings):
     #: Key digests and their pepper, see chassis.identity; default `keys.json` and `key-pepper` in the state folder.
     keys_file: Path | None = None
     key_pepper_file: Path | None = None
+    #: What recordings taught: a file of the operator's own, as `openprysm calibrate` writes it; None: what ships.
+    evidence: Path | None = None
+    #: Folder of recorded answers whose models are planned as provider `replay`.
+    replay: Path | None = None
     #: Where the operator's own models are, for compliance policies: whose law governs them, and where data stays.
     local_jurisdiction: str | None = None
     local_regions: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(())
@@ -50,7 +54,12 @@ async def _main(settings: PlannerSettings) -> None:
     tracing = telemetry.configure("planner", version("openprysm"))
     address = settings.planner_listen or settings.socket("planner")
     server = Server("planner", address, settings, tracing, keys, PROTECTED, internal=(f"/{SERVICE}/",))
-    models, known = catalog.load(), matrix.load().placed(settings.local_jurisdiction, settings.local_regions)
+    try:
+        models = catalog.load(evidence.load(settings.evidence))
+        models = recorded.add(models, settings.replay) if settings.replay else models
+    except (evidence.EvidenceError, recorded.PricesError) as error:
+        raise StartError(str(error)) from error
+    known = matrix.load().placed(settings.local_jurisdiction, settings.local_regions)
     tell = telling(server.meter, log)
     planner = PlannerServicer(models, known, tell, server.meter)
     planner_pb2_grpc.add_PlannerServiceServicer_to_server(planner, server.grpc)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from planner.catalog import Model
+    from planner.evidence import Way
     from planner.pool import Pool
 
 _MAX_WRITERS: Final = 3
@@ -41,6 +42,8 @@ class Cast:
     routes: tuple[tuple[str, tuple[Model, ...]], ...] = ()
     #: Calls that were to be made before the budget had its say.
     wanted: int = 1
+    #: The recorded way that these proposers are; None: nothing recorded was of use.
+    way: Way | None = None
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,25 @@ class Wishes:
     policy_k: int
     #: Id of the aggregator that the client prefers.
     judge: str
+    #: What recorded evidence says of this strategy here; all of its models are in the pool, and well.
+    way: Way | None = None
+    #: The request named its width.
+    k_named: bool = False
 
 
 def _single(pool: Pool, _: Wishes) -> Cast:
     return Cast((pool.lone(),))
 
 
-def _cascade(pool: Pool, _: Wishes) -> Cast:
+def _cascade(pool: Pool, wishes: Wishes) -> Cast:
+    if wishes.way and pool.affords(pool.prompt.worst_cost((recorded := _recorded(pool, wishes.way))[0])):
+        return Cast(recorded, way=wishes.way)
     return Cast(rungs(pool))
+
+
+def _recorded(pool: Pool, way: Way) -> tuple[Model, ...]:
+    by_id = {model.id: model for model in pool.models}
+    return tuple(by_id[name] for name in way.models)
 
 
 def _writers(pool: Pool, answers: int, spent: int, judge: str) -> tuple[Model, ...]:
@@ -133,9 +147,12 @@ def _judges(pool: Pool, able: Sequence[Model], proposers: Sequence[Model]) -> tu
 
 
 def _self_consistency(pool: Pool, wishes: Wishes) -> Cast:
-    samples = pool.healthy[:1] * wishes.k
+    samples: Sequence[Model] = pool.healthy[:1] * wishes.k
+    if wishes.way:
+        # Of other models, where that was recorded to err less than the best one alone: no resampling was.
+        samples = _recorded(pool, wishes.way)[: wishes.k if wishes.k_named else None]
     proposers = pool.narrow(samples, lambda calls: sum(map(pool.prompt.worst_cost, calls)))
-    return Cast(proposers, wanted=wishes.k)
+    return Cast(proposers, wanted=len(samples), way=wishes.way)
 
 
 def _debate(pool: Pool, wishes: Wishes) -> Cast:

@@ -1,14 +1,21 @@
-"""The catalog: which models there are, what they cost and what they are good at."""
+"""The catalog: which models there are, what they cost and what they are good at.
+
+What they are good at is what has been recorded of them where there are recordings, and else their tier's prior.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from planner.evidence import NOTHING
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from planner.evidence import Evidence
 
 TASKS: Final = ("code", "math", "translation", "creative", "extraction", "factual", "reasoning", "general")
 LOCAL: Final = "local"
@@ -55,6 +62,19 @@ class Catalog:
 
     models: Mapping[str, Model]
     _local_prior: Mapping[str, float]
+    evidence: Evidence = NOTHING
+    #: Tier → task → prior, 0..1.
+    tiers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def informed(self, models: Iterable[Model], task: str, kind: str) -> list[Model]:
+        """Return models whose quality is what was recorded of them, as far as anything was."""
+        return [self._informed(model, task, kind) for model in models]
+
+    def _informed(self, model: Model, task: str, kind: str) -> Model:
+        usual, here = self.evidence.quality(model.id, ""), self.evidence.quality(model.id, kind)
+        if usual is None:
+            return model
+        return replace(model, quality=dict.fromkeys(TASKS, usual) | {task: usual if here is None else here})
 
     def available(self, providers: frozenset[str], local_models: tuple[str, ...]) -> tuple[Model, ...]:
         """Return the hosted models of the providers and the operator's own models, known or not."""
@@ -97,10 +117,10 @@ def _model(entry: Mapping[str, Any], tiers: Mapping[str, Mapping[str, float]], p
     )
 
 
-def load() -> Catalog:
+def load(evidence: Evidence = NOTHING) -> Catalog:
     """Read the catalog that ships with this package."""
     folder = files("planner")
     tables = tomllib.loads(folder.joinpath("catalog.toml").read_text("utf-8"))
     prices = tomllib.loads(folder.joinpath("prices.toml").read_text("utf-8"))
     models = (_model(entry, tables["tiers"], prices) for entry in tables["models"])
-    return Catalog({model.id: model for model in models}, tables["tiers"][LOCAL])
+    return Catalog({model.id: model for model in models}, tables["tiers"][LOCAL], evidence, tables["tiers"])

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from planner import languages
+from planner import forms, languages
 from planner.vocabulary import TERMS, UNSPACED
 
 if TYPE_CHECKING:
@@ -60,6 +60,17 @@ _SUM: Final = re.compile(
 )
 #: A sum with an unknown is an equation or a term.
 _UNKNOWN: Final = re.compile(r"\d[xyn]\b|[xyn] ?\^")
+
+#: A formula as it is typeset. Between the signs of two sums of money stand words.
+_TYPESET: Final = re.compile(
+    r"\$(?:\\[a-zA-Z]+|[a-zA-Z]{1,3}(?![a-zA-Z])|[^$\na-zA-Z]){1,80}\$(?!\d)"
+    r"|\\(?:begin\{(?:align|equation|array|cases|pmatrix)|[\[(]|[dt]?frac|sqrt|binom|cdot|overline|angle|sin|cos|tan|log|pi)(?![a-z])"
+)
+#: So many different words for mathematical objects are no coincidence.
+_FORMAL_WORDS: Final = 2
+
+#: How a result is asked for without a question.
+_SEEK: Final = frozenset({"find", "determine", "compute", "calculate", "evaluate"})
 
 _ASCII_PUNCTUATION: Final = b"!\"$%&'()*,-./:;<=>?@[\\]^`{|}~"
 _TO_SPACES: Final = bytes.maketrans(_ASCII_PUNCTUATION, b" " * len(_ASCII_PUNCTUATION))
@@ -178,15 +189,36 @@ def _by_patterns(seen: str, plain: bytes, words: AbstractSet[str]) -> set[str]:
     return labels
 
 
+def _by_mathematics(
+    seen: str, words: Sequence[str], present: AbstractSet[str], labels: AbstractSet[str], *, one_answer: bool
+) -> set[str]:
+    """Return what shows that a text speaks of mathematical objects, or wants one number made of others."""
+    found = set()
+    if "syntax" not in labels and _TYPESET.search(seen):
+        found |= {"typeset", "formal"}
+    objects = _count("formal word", present)
+    if objects >= _FORMAL_WORDS:
+        found.add("formal")
+    if one_answer and labels.isdisjoint({"answer form", "syntax"}):
+        numbers, asks = _numbers(words), not labels.isdisjoint({"asks", "lookup"}) or not _SEEK.isdisjoint(present)
+        if found or objects or ("quantity" in labels and numbers) or (asks and numbers > 1):
+            found.add("sum")
+    return found
+
+
+def _numbers(words: Iterable[str]) -> int:
+    return sum(word[0].isdigit() or "number" in LABELS.get(word, ()) for word in words)
+
+
 def _is_sum(seen: str, words: Sequence[str], labels: AbstractSet[str]) -> bool:
-    numbers = sum(word[0].isdigit() or "number" in LABELS.get(word, ()) for word in words)
+    numbers = _numbers(words)
     asked = ("quantity" in labels and numbers > 1) or ({"unit", "asks"} <= labels and numbers > _STORY_NUMBERS)
     return asked or _SUM.search(seen) is not None
 
 
 def read(text: str) -> Reading:
     """Read a text."""
-    seen = _both_ends(text, _WINDOW)
+    seen, one_answer = forms.without(_both_ends(text, _WINDOW))
     plain = _plain(seen)
     pieces = plain.translate(_TO_SPACES).split()
     words = _decoded(pieces[:_SUM_WORDS])
@@ -197,5 +229,8 @@ def read(text: str) -> Reading:
     labels |= _by_signs(seen) | _by_patterns(seen, plain, present)
     if size <= _SUM_WORDS and _is_sum(seen, words, labels):
         labels.add("math" if _UNKNOWN.search(seen) else "sum")
+    labels |= _by_mathematics(seen, words, present, labels, one_answer=one_answer)
+    if one_answer:
+        labels.add("one answer")
     questions = sum(seen.count(mark) for mark in _QUESTION_MARKS)
     return Reading(words, size, questions, frozenset(labels), languages.detect(seen, frozenset(words[:_FIRST_WORDS])))

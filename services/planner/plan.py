@@ -78,6 +78,8 @@ class Plan:
     judges: tuple[Model, ...]
     #: Task and who serves it, best value first; only for decompose_and_route.
     routes: tuple[tuple[str, tuple[Model, ...]], ...]
+    #: The task's kind, as recorded evidence is kept.
+    kind: str = ""
 
 
 def make_plan(request: Request, catalog: Catalog) -> Plan:
@@ -104,9 +106,12 @@ def make_plan(request: Request, catalog: Catalog) -> Plan:
     able = [model for model in models if tokens <= model.context_window]
     if not able:
         raise PlanError("invalid_request", "messages: longer than any available model can read")
+    able = catalog.informed(able, seen.task, seen.kind)
     prompt = Prompt(seen.task, seen.trivial, tokens, request.max_tokens)
     pool = Pool(able, request.unhealthy, prompt, appraise(able, prompt, policy.cost_weight), request.max_cost)
-    cast = CASTINGS[strategy](pool, Wishes(request.k or policy.k, policy.k, request.judge_model))
+    way = catalog.evidence.way(seen.kind, strategy, request.policy, frozenset(model.id for model in pool.healthy))
+    wishes = Wishes(request.k or policy.k, policy.k, request.judge_model, way, request.k is not None)
+    cast = CASTINGS[strategy](pool, wishes)
     return Plan(
         policy=request.policy,
         strategy=strategy,
@@ -116,18 +121,21 @@ def make_plan(request: Request, catalog: Catalog) -> Plan:
                 f"Signals: {', '.join(seen.names())}.",
                 f"Under {request.policy}, {strategy}: {why}.",
                 *_who(strategy, cast),
+                *_recorded(seen.kind, cast, catalog),
                 *_limits(cast, pool),
             )
         ),
         task=seen.task,
         signals=seen.names(),
-        confidence_bar=policy.bar,
+        # Never below the policy's; more than that where it was recorded to pay.
+        confidence_bar=max(policy.bar, cast.way.bar) if cast.way else policy.bar,
         k=len(cast.proposers),
         proposers=cast.proposers,
         synthesizers=cast.synthesizers,
         fallbacks=pool.fallbacks(cast.proposers),
         judges=cast.judges,
         routes=cast.routes,
+        kind=seen.kind,
     )
 
 
@@ -146,6 +154,12 @@ def _who(strategy: str, cast: Cast) -> Iterator[str]:
         yield "Sampled again, since no further model comes near on this task."
     if cast.judges:
         yield f"Judges: {', '.join(model.id for model in cast.judges)}."
+
+
+def _recorded(kind: str, cast: Cast, catalog: Catalog) -> Iterator[str]:
+    """Say which evidence spoke."""
+    if cast.way:
+        yield f"So it was recorded to pay on {kind}, up to a confidence of {cast.way.bar:g} ({catalog.evidence.id})."
 
 
 def _limits(cast: Cast, pool: Pool) -> Iterator[str]:

@@ -99,6 +99,7 @@ def _plan(plan: Plan, decision: Decision | None) -> planner_pb2.Plan:
             for task, models in plan.routes
         ],
         compliance_decision=decision.canonical if decision else b"",
+        kind=plan.kind,
     )
 
 

@@ -21,6 +21,7 @@ _OPENING_WORDS: Final = 4
 #: Label → the task that it shows; the first that is there wins: what is asked for goes before what it is about.
 _TASKS: Final = {
     "small talk": "general",
+    "typeset": "math",
     "code": "code",
     "math": "math",
     "compute": "math",
@@ -40,6 +41,9 @@ _OPENERS: Final = frozenset({"translation", "creative", "extraction", "reasoning
 _CARRIERS: Final = frozenset({"code", "translation", "extraction"})
 #: Nobody disagrees about what they are about, or it is not for us to say.
 _SETTLED: Final = frozenset({"code", "math", "translation", "extraction", "creative"})
+
+#: Two good answers to one of these are never the same one.
+_WRITTEN: Final = frozenset({"translation", "creative"})
 
 _FLAGS: Final = ("trivial", "compound", "checkable", "contested", "open", "code", "long")
 
@@ -65,6 +69,17 @@ class Signals:
     long: bool
     #: ISO 639-1 code of the language of the prompt; empty when it can't be told.
     language: str
+    #: It speaks of mathematical objects, not of things that are counted.
+    formal: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The kind of its task, as finely as recorded evidence is kept: models differ more by kind than by task."""
+        if not self.checkable:
+            return self.task
+        if self.task == "math":
+            return "math, formal" if self.formal else "math, in a story"
+        return "code, its output" if self.task == "code" else f"{self.task}, short answer"
 
     def names(self) -> tuple[str, ...]:
         """Return the task and the signals that fired, in a fixed order."""
@@ -92,6 +107,8 @@ def _task(reading: Reading) -> str:
 
 def _is_compound(reading: Reading, task: str) -> bool:
     found = reading.labels
+    if "one answer" in found:
+        return False
     # `Yes or no?` at the end of a question is none of its own.
     asked = reading.questions - ("answer form" in found)
     if task not in _CARRIERS and (asked > 1 or not found.isdisjoint({"steps", "orders"})):
@@ -101,6 +118,8 @@ def _is_compound(reading: Reading, task: str) -> bool:
 
 def _is_checkable(found: AbstractSet[str], task: str, *, compound: bool) -> bool:
     if "answer form" in found or found >= {"syntax", "output", "asks"}:
+        return True
+    if "one answer" in found and task not in _WRITTEN:
         return True
     return task == "math" and not compound and "proof" not in found
 
@@ -138,4 +157,5 @@ def detect(text: str) -> Signals:
         code="syntax" in found,
         long=reading.size > _LONG_WORDS,
         language=reading.language,
+        formal="formal" in found,
     )

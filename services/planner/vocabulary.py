@@ -26,6 +26,21 @@ TERMS: Final = {
         factorial, area of, volume of, gleichung, wahrscheinlichkeit, équation, probabilité, ecuación,
         probabilidad, equazione, probabilità, equação, probabilidade, уравнение, вероятность, معادلة, المعادلة,
         समीकरण""",
+    "formal": """
+        in how many ways, how many ways, how many different, how many distinct, how many possible, possible values,
+        possible value, possible number, positive integer, positive integers, whole number, whole numbers,
+        real number, real numbers, common divisor, common multiple, least common, greatest common, expected value,
+        lowest terms, simplest form, in terms of, such that, is chosen at random, at random""",
+    "formal word": """
+        integer, integers, polynomial, polynomials, prime, primes, divisor, divisors, divisible, divisibility, modulo,
+        digit, digits, quotient, coefficient, coefficients, quadratic, cubic, root, roots, real, complex, rational,
+        irrational, parabola, ellipse, hyperbola, vertex, vertices, perpendicular, parallel, inscribed, circumscribed,
+        radius, diameter, hypotenuse, isosceles, equilateral, quadrilateral, trapezoid, rhombus, pentagon, hexagon,
+        octagon, tangent, chord, bisector, midpoint, sequence, geometric, arithmetic, coordinate, coordinates, matrix,
+        determinant, logarithm, asymptote, asymptotes, permutations, combinations, factorial, triangle, triangles,
+        circle, sphere, cone, cylinder, cube, tetrahedron, polygon, function, equation, equations, congruent, rectangle,
+        rectangles, angle, angles, surface, consecutive, distinct, factor, factors, perimeter, positive, histogram,
+        median, similar""",
     "compute": """
         calculate, compute, berechne, berechnen, calcule, calculer, résous, calcula, calcular, resuelve,
         calcola, risolvi, resolva, вычисли, вычислите, посчитай, реши, احسب, حل المعادلة, हल करो, हल करें, गणना""",

@@ -46,7 +46,7 @@ def test_the_wheel_holds_every_module_and_every_file_that_they_read(wheel: set[s
         for path in (ROOT / room).rglob("*")
         if path.is_file()
         and "__pycache__" not in path.parts
-        and path.suffix in {".py", ".toml", ".ini", ".mako", ".sql"}
+        and path.suffix in {".py", ".json", ".toml", ".ini", ".mako", ".sql"}
     }
     assert wanted <= wheel
     assert "openprysm/orchestration/v2/orchestration_pb2.py" in wheel

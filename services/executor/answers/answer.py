@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from executor.answers import code, finals, literals, sentences, values, wording
+from executor.answers import code, finals, literals, outputs, sentences, values, wording
 from executor.answers.plain import plain
 
 if TYPE_CHECKING:
@@ -42,6 +42,15 @@ class Answer:
     quantity: Quantity | None = None
     #: Of a choice: the words of the option, as the key of a short answer.
     option: str = ""
+    #: Sign by sign what JSON holds as the answer; None: it is stated in no such place.
+    stated: str | None = None
+    #: Whoever asked for JSON can't parse what it stands in.
+    broken: bool = False
+
+    @cached_property
+    def output(self) -> Hashable:
+        """What it is compared by where a program's output is asked for."""
+        return outputs.key(self.final if self.stated is None else self.stated)
 
     @property
     def typed(self) -> bool:
@@ -98,6 +107,8 @@ def _last_stated(places: Sequence[Place]) -> Answer | None:
         if words and place.open:
             continue
         found = _at(place)
+        if found and not place.open and not isinstance(place.value, dict):
+            found = replace(found, stated=str(place.value), broken=place.broken)
         if found and not (place.open and found.kind == "short"):
             return found
         words = words or found

@@ -84,6 +84,8 @@ class Place:
     value: object
     #: Whether the rest of the text belongs to it, should it be prose: it runs from its marker to the end.
     open: bool = False
+    #: It stands in an object that is no JSON.
+    broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def _broken(text: str, spans: list[tuple[int, int]]) -> Iterator[Place]:
         value = last[1]
         if value.startswith('"'):
             value = re.sub(r'\\(["\\/])', r"\1", value[1:-1])
-        yield Place(max(last.end(), text.rfind("}")), value)
+        yield Place(max(last.end(), text.rfind("}")), value, broken=True)
 
 
 def _tagged(text: str) -> Iterator[Place]:

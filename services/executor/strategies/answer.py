@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from executor import confidence
@@ -31,20 +31,30 @@ class Answer:
 
 
 def whole_of(group: Sequence[Reply]) -> Reply:
-    """Return a group's best answer that the limit did not cut, or its best one: all of them say the same."""
-    return next((reply for reply in group if reply.finish_reason == "stop"), group[0])
+    """Return a group's best answer that the limit did not cut, or its best one: all of them say the same.
+
+    One that is no JSON although it looks like it comes after all others: somebody may want to parse it.
+    """
+    whole = [reply for reply in group if reply.finish_reason == "stop"] or list(group[:1])
+    return next((reply for reply in whole if not reply.answer.broken), whole[0])
 
 
-def alone(reply: Reply) -> Answer:
-    """Return an answer that was compared with no other: nothing is known of it but its model's prior."""
-    return Answer(reply.text, reply.finish_reason, confidence.assess(reply.model.quality, logprob=reply.logprob))
+def alone(run: Run, reply: Reply) -> Answer:
+    """Return an answer that was compared with no other: what is known of it is what is known of its model."""
+    return chosen(reply, run.weigh([reply]))
 
 
 def chosen(reply: Reply, clusters: Clusters, *, judge: float | None = None) -> Answer:
-    """Return one of several answers as the final one; what speaks for it is the share of its own group."""
+    """Return one of several answers as the final one; what speaks for it is its own group.
+
+    A judge's verdict is no part of any calibration, so where there is one the answer's confidence is not calibrated.
+    """
     sureness = confidence.assess(
         reply.model.quality, agreement=clusters.share_of(reply), logprob=reply.logprob, judge=judge
     )
+    chance = clusters.chance_of(reply)
+    if chance is not None and judge is None:
+        sureness = replace(sureness, value=chance, source="calibrated", calibration=clusters.calibration)
     return Answer(reply.text, reply.finish_reason, sureness, clusters.share)
 
 

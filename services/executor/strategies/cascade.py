@@ -58,6 +58,6 @@ async def cascade(run: Run) -> Answer:
 
     # 3. Note which answers dissent from the one that is returned.
     if answer is None:
-        return alone(await stand_in(run, "answer", failures))
+        return alone(run, await stand_in(run, "answer", failures))
     note_dissent(run, clusters)
     return answer

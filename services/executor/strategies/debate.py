@@ -38,7 +38,7 @@ async def debate(run: Run) -> Answer:
     # 1. First answers in parallel, each agent on its own.
     positions = await propose(run, "propose", run.task.plan.proposers, _ROUND_SHARE)
     if len(positions) == 1:
-        return alone(positions[0])
+        return alone(run, positions[0])
     clusters = await run.compare(positions)
 
     # 2. Argue until all agree, nobody changes its answer, or the rounds are over.
@@ -99,7 +99,7 @@ def _moved(run: Run, own: Reply, said: Reply) -> Reply:
 
 def _tied(clusters: Clusters) -> list[Sequence[Reply]]:
     """Return the groups that are as heavy as the heaviest one, or nearly."""
-    shares = [clusters.share_of(group[0]) or 0.0 for group in clusters.groups]
+    shares = clusters.chances or [clusters.share_of(group[0]) or 0.0 for group in clusters.groups]
     return [group for group, share in zip(clusters.groups, shares, strict=True) if shares[0] - share <= _TIE]
 
 

@@ -29,7 +29,7 @@ async def ensemble_moa(run: Run) -> Answer:
 
     # 2. Compare; a lone proposal agrees with nobody and needs no writer.
     if len(proposals) == 1:
-        return alone(proposals[0])
+        return alone(run, proposals[0])
     clusters = await run.compare(proposals)
     note_dissent(run, clusters)
 

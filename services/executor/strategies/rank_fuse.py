@@ -32,7 +32,7 @@ async def rank_fuse(run: Run) -> Answer:
     # 1. Candidates in parallel.
     candidates = await propose(run, "propose", run.task.plan.proposers, _CANDIDATES_SHARE)
     if len(candidates) == 1:
-        return alone(candidates[0])
+        return alone(run, candidates[0])
     clusters = await run.compare(candidates)
     note_dissent(run, clusters)
 

@@ -1,5 +1,8 @@
 """self_consistency: one model is sampled several times, and what it says most often is the answer.
 
+Where recorded evidence says that several models err less together than the best one does again and again, the samples
+are of several models, and each vote weighs as much as its model is worth on this kind of task.
+
 Self-consistency (arXiv 2203.11171), drawn in waves and stopped as soon as more samples would change nothing, or a first
 wave is of one mind (early stopping, 2401.10480). With up to eight samples the posterior of Adaptive-Consistency
 (2305.11860) stops no earlier than these two rules. Of free texts the most central one
@@ -52,17 +55,22 @@ async def self_consistency(run: Run) -> Answer:
 
         # 2. Stop when the rest would not change the vote.
         clusters = await run.compare(samples)
-        if _decided(clusters, len(samples), left):
+        if _decided(clusters, len(samples), left, plan.confidence_bar):
             break
 
     # 3. The largest group's most central sample that is whole is the answer.
     if clusters is None:
-        return alone(await stand_in(run, "sample", failures))
+        return alone(run, await stand_in(run, "sample", failures))
     note_dissent(run, clusters)
     return chosen(whole_of(clusters.groups[0]), clusters)
 
 
-def _decided(clusters: Clusters, drawn: int, left: int) -> bool:
-    """Tell whether more samples are a waste: the lead can't be lost, or the first wave is of one mind."""
+def _decided(clusters: Clusters, drawn: int, left: int, bar: float) -> bool:
+    """Tell whether more samples are a waste: the lead can't be lost, or the first wave is of one mind.
+
+    Where votes have calibrated weights, they are a waste once the answer is as sure as the plan demands.
+    """
+    if clusters.chances is not None:
+        return clusters.chances[0] >= bar
     first, second = (*(len(group) for group in clusters.groups), 0)[:2]
     return first - second > left or first == drawn >= _WAVE

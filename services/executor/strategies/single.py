@@ -18,4 +18,4 @@ async def single(run: Run) -> Answer:
     """
     plan = run.task.plan
     models = (*plan.proposers, *plan.fallbacks)
-    return alone(await run.ask_any("answer", models, run.task.messages, speech=run.speech()))
+    return alone(run, await run.ask_any("answer", models, run.task.messages, speech=run.speech()))

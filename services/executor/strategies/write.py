@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from executor import prompts
+from executor import confidence, prompts
 from executor.readings import BelowMarker, final_answer
 from executor.reply import AllFailedError
 
@@ -24,7 +24,7 @@ async def write(run: Run, name: str, sources: Sequence[Reply], best: Answer, by:
         run: the run.
         name: what the writing is called.
         sources: the answers that the writer reads.
-        best: what is returned when nobody writes one; its confidence and agreement are also those of what is written.
+        best: what is returned when nobody writes one; its agreement is also that of what is written.
         by: whose answer `best` is.
 
     Raises:
@@ -41,7 +41,14 @@ async def write(run: Run, name: str, sources: Sequence[Reply], best: Answer, by:
         failed = [(model.id, failure.reason) for model, failure in error.failures] or [("", "unavailable")]
     else:
         if text := final_answer(written.text, cut=written.finish_reason == "length"):
-            return replace(best, text=text, finish_reason=written.finish_reason, aggregator=written.model.id)
+            # A calibration speaks of the answers that were compared, and not of what is made of them.
+            return replace(
+                best,
+                text=text,
+                finish_reason=written.finish_reason,
+                confidence=confidence.weigh(best.confidence.parts),
+                aggregator=written.model.id,
+            )
         failed = [(written.model.id, "empty_answer")]
     for writer, reason in failed:
         run.degrade(name, reason, writer, f"returned the best answer, by {by}")

@@ -214,4 +214,5 @@ def read_plan(plan: planner_pb2.Plan) -> Plan:
         judges=tuple(_read_model(model) for model in plan.judges),
         routes={route.task: tuple(_read_model(model) for model in route.models) for route in plan.routes},
         decision=plan.compliance_decision,
+        kind=plan.kind,
     )

@@ -129,6 +129,7 @@ def _orchestration(outcome: Outcome) -> pb.Orchestration:
         agreement=answer.agreement,
         confidence=answer.confidence.value,
         confidence_source=answer.confidence.source,
+        calibration_id=answer.confidence.calibration,
         forced=outcome.plan.forced,
         k=outcome.plan.k,
         aggregator=answer.aggregator,
@@ -246,6 +247,7 @@ def sign_request(
         agreement=answer.agreement,
         confidence=answer.confidence.value,
         confidence_source=answer.confidence.source,
+        calibration_id=answer.confidence.calibration,
         aggregator=answer.aggregator,
         degradations=[
             proof_pb2.DegradationRecord(stage=item.stage, reason=item.reason, model=item.model)

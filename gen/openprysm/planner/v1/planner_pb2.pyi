@@ -160,6 +160,7 @@ class Plan(_message.Message):
     JUDGES_FIELD_NUMBER: _builtins.int
     ROUTES_FIELD_NUMBER: _builtins.int
     COMPLIANCE_DECISION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     policy: _builtins.str
     strategy: _builtins.str
     forced: _builtins.bool
@@ -169,11 +170,15 @@ class Plan(_message.Message):
     task: _builtins.str
     """What the prompt was taken for: `code`, `math`, `extraction`, `translation`, `creative`, `factual`, `general`, …"""
     confidence_bar: _builtins.float
-    """0..1: what an answer must reach under this policy."""
+    """0..1: what an answer must reach: the policy's bar, or a higher one where recorded evidence says that it pays."""
     k: _builtins.int
     """1..8."""
     compliance_decision: _builtins.bytes
     """RFC 8785 form of the compliance decision, whose models all others of this plan are drawn from. Empty: no policy."""
+    kind: _builtins.str
+    """The kind of its task, more finely: `math, formal`, `math, in a story`, `code, its output`, …; what recorded evidence
+    and calibrations are kept by.
+    """
     @_builtins.property
     def signals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the signals that fired, in a fixed order."""
@@ -217,10 +222,11 @@ class Plan(_message.Message):
         judges: _abc.Iterable[Global___Model] | None = ...,
         routes: _abc.Iterable[Global___Route] | None = ...,
         compliance_decision: _builtins.bytes = ...,
+        kind: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compliance_decision", b"compliance_decision", "confidence_bar", b"confidence_bar", "fallbacks", b"fallbacks", "forced", b"forced", "judges", b"judges", "k", b"k", "policy", b"policy", "proposers", b"proposers", "rationale", b"rationale", "routes", b"routes", "signals", b"signals", "strategy", b"strategy", "synthesizers", b"synthesizers", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compliance_decision", b"compliance_decision", "confidence_bar", b"confidence_bar", "fallbacks", b"fallbacks", "forced", b"forced", "judges", b"judges", "k", b"k", "kind", b"kind", "policy", b"policy", "proposers", b"proposers", "rationale", b"rationale", "routes", b"routes", "signals", b"signals", "strategy", b"strategy", "synthesizers", b"synthesizers", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -268,7 +274,7 @@ class Model(_message.Message):
     id: _builtins.str
     """Catalog id."""
     provider: _builtins.str
-    """`openai`, `anthropic`, `google`, `mistral`, `deepseek`, `xai` or `local`."""
+    """`openai`, `anthropic`, `google`, `mistral`, `deepseek`, `xai`, `local`, or `replay` for recorded answers."""
     upstream_name: _builtins.str
     """The provider's own name for it."""
     family: _builtins.str

@@ -1,0 +1,1 @@
+"""What recorded answers teach, and how well it holds: fitting, calibrating, testing. No part of a running service."""
