@@ -53,6 +53,6 @@ def test_the_wheel_holds_every_module_and_every_file_that_they_read(wheel: set[s
 
 
 def test_nothing_else_reaches_the_image(wheel: set[str]) -> None:
-    rooms = {"chassis", "cli", "executor", "local", "openprysm", "planner", "proof"}
+    rooms = {"chassis", "cli", "evaluation", "executor", "local", "openprysm", "planner", "proof"}
     assert {name.partition("/")[0] for name in wheel if ".dist-info" not in name} == rooms
     assert not [name for name in wheel if name.endswith((".pem", ".key", ".gguf", ".safetensors", ".db", ".env"))]
