@@ -17,7 +17,7 @@ OUT ?= docs/evaluation
 
 # The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …
 
-.PHONY: help run serve trace test bench soak bench-proof drill-proof drill-ids fit eval check fmt lint types imports proto proto-check proto-lint proto-release prices manifests lock clean
+.PHONY: help run serve trace test bench soak bench-proof drill-proof drill-ids fit eval check fmt lint types imports proto proto-check proto-lint proto-release prices manifests sbom drill lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,7 +87,13 @@ prices: $(VENV)/dev.stamp ## look up the catalog's prices anew
 	@$(BIN)/python -m planner.prices
 
 manifests: $(VENV)/dev.stamp ## render deploy/overlays into dist/manifests, and hold them against Kubernetes' schemas
-	@$(BIN)/python tests/deploy/manifests.py dist/manifests
+	@PYTHONPATH=tests $(BIN)/python tests/deploy/manifests.py dist/manifests
+
+sbom: $(VENV)/dev.stamp ## of every image a bill of materials (CycloneDX) into dist/sbom
+	@PYTHONPATH=tests $(BIN)/python tests/deploy/sbom.py dist/sbom
+
+drill: $(VENV)/dev.stamp ## the production overlay on this machine, under load: restarts, deaths, drains, rotations; ARGS="signing key" for one
+	@PYTHONPATH=tests $(BIN)/python -m drill $(ARGS)
 
 lock: $(BIN)/uv ## resolve requirements/*.txt anew, leaving out releases younger than a week
 	@before=$$(date -u -d '$(COOLDOWN_DAYS) days ago' +%Y-%m-%d) && \

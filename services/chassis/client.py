@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
-from chassis import errors, spans
+from chassis import certificates, errors, spans
+from chassis.config import replicas
+from chassis.renewal import RenewedChannel
 
 if TYPE_CHECKING:
     from chassis.config import Settings
@@ -36,15 +38,6 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
-def credentials(settings: Settings) -> grpc.ChannelCredentials | None:
-    """Return the credentials of mutual TLS, or None when it is not set up."""
-    if not (settings.tls_cert and settings.tls_key and settings.tls_ca):
-        return None
-    return grpc.ssl_channel_credentials(
-        settings.tls_ca.read_bytes(), settings.tls_key.read_bytes(), settings.tls_cert.read_bytes()
-    )
-
-
 def options() -> list[tuple[str, str | int]]:
     """Return the channel options of every client in the suite."""
     return [
@@ -53,16 +46,26 @@ def options() -> list[tuple[str, str | int]]:
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.max_reconnect_backoff_ms", 1_000),
+        # Half a minute by default, in which a roll-out may have replaced all that an answer named.
+        ("grpc.dns_min_time_between_resolutions_ms", 5_000),
         ("grpc.lb_policy_name", "round_robin"),
     ]
 
 
 def channel(address: str, settings: Settings) -> grpc.aio.Channel:
-    """Open a channel to `unix:/path` or `host:port`; over TCP with mutual TLS when that is set up."""
-    tls = None if address.startswith("unix:") else credentials(settings)
-    if tls is None:
+    """Open a channel to `unix:/path`, `host:port` or several replicas; over TCP with mutual TLS when that is set up.
+
+    Raises:
+        CertificatesError: the certificates can't be used.
+    """
+    files = None if address.startswith("unix:") else certificates.of(settings)
+    if files is None:
         return grpc.aio.insecure_channel(address, options())
-    return grpc.aio.secure_channel(address, tls, options())
+    # By default the whole list would be the name that certificates must have.
+    named = [("grpc.default_authority", replicas(address)[0])] if address.startswith("ipv4:") else []
+    return RenewedChannel(
+        files, lambda held: grpc.aio.secure_channel(address, certificates.for_client(held), [*options(), *named])
+    )
 
 
 async def call(

@@ -6,6 +6,7 @@ A setting `x` is read from `OPENPRYSM_X`, else from a file of that name in the f
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import sys
 import tempfile
@@ -23,10 +24,26 @@ _SOCKET_FOLDER_LIMIT = 107 - len("/gateway-admin.sock")
 
 def _check_address(value: str) -> str:
     host, colon, port = value.rpartition(":")
-    named = bool(colon and host) and "/" not in host
+    named = bool(colon and host) and not set("/,") & set(host)
     if value.startswith("unix:/") or (named and port.isascii() and port.isdigit() and int(port) < 1 << 16):
         return value
     raise ValueError("must be unix:/absolute/path or host:port")
+
+
+def replicas(target: str) -> list[str]:
+    """Return the addresses that a target names: several when it is `ipv4:address:port,address:port`."""
+    return target.removeprefix("ipv4:").split(",")
+
+
+def _check_target(value: str) -> str:
+    if not value.startswith("ipv4:"):
+        return _check_address(value)
+    for replica in replicas(value):
+        try:
+            ipaddress.IPv4Address(_check_address(replica).rpartition(":")[0])
+        except ValueError as error:
+            raise ValueError("must be ipv4: and address:port, several with commas between them") from error
+    return value
 
 
 def _check_port(value: str) -> str:
@@ -36,9 +53,11 @@ def _check_port(value: str) -> str:
     return f"{host}:{port}"
 
 
-#: A gRPC target: `unix:/absolute/path` or `host:port`.
+#: Where a server listens: `unix:/absolute/path` or `host:port`.
 Address = Annotated[str, AfterValidator(_check_address)]
 HostPort = Annotated[str, AfterValidator(_check_port)]
+#: Where a client finds a service: an Address, or `ipv4:address:port,address:port` for replicas that no name stands for.
+Target = Annotated[str, AfterValidator(_check_target)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)]
 
@@ -59,6 +78,10 @@ class Settings(BaseSettings):
     tls_cert: FilePath | None = None
     tls_key: FilePath | None = None
     tls_ca: FilePath | None = None
+    #: Where health is told once more, in plain text, to who has no certificate; none: nowhere.
+    probe_listen: HostPort | None = None
+    #: Seconds after which a connection is renewed: by then its client knows new replicas and new certificates.
+    connection_age_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
     #: Seconds between readiness going down and refusing calls, for balancers to notice.
     stop_delay_s: Seconds = 0.0
     #: Seconds that in-flight requests get to finish after SIGTERM.
@@ -99,6 +122,18 @@ def private_folder(path: Path) -> Path:
     if status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise PermissionError(f"{path} must belong to this user with mode 0700")
     return path
+
+
+def is_private(path: Path) -> bool:
+    """Tell whether a secret file is for its owner's eyes: mode 0600, or 0640 when it is someone else's who let us in.
+
+    The rule is PostgreSQL's for its key file: so does a kubelet hand out Secrets, root's and readable to one group.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    status = path.stat()
+    return not status.st_mode & (0o077 if status.st_uid == os.getuid() else 0o037)
 
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)

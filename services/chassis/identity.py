@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from chassis.config import is_private
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -78,7 +80,7 @@ def load_pepper(path: Path) -> bytes:
             os.fsync(file.fileno())
             with suppress(FileExistsError):
                 path.hardlink_to(file.name)
-    if path.stat().st_mode & 0o077:
+    if not is_private(path):
         raise PermissionError(f"{path} must have mode 0600")
     try:
         pepper = bytes.fromhex(path.read_text("ascii").strip())

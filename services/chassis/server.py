@@ -16,7 +16,8 @@ import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from chassis import logs
+from chassis import certificates, logs
+from chassis.certificates import CertificatesError
 from chassis.client import MAX_MESSAGE_BYTES
 from chassis.config import private_folder
 from chassis.interceptors import RpcInterceptor
@@ -35,6 +36,8 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 #: Seconds in which who watches health learns that it went down.
 _LAST_WORD_S = 0.05
+#: Seconds that a probe gets to be answered; none takes them.
+_PROBES_GRACE_S = 1.0
 
 #: Seconds for which a thread may keep the others waiting: spans are encoded in the background while requests run.
 _SWITCH_S = 0.0005
@@ -58,7 +61,7 @@ def run(name: str, settings: Settings, main: Callable[[], Coroutine[None, None, 
     gc.set_threshold(*_GC_THRESHOLDS)
     try:
         uvloop.run(main())
-    except (StartError, PermissionError) as error:
+    except (StartError, CertificatesError, PermissionError) as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - for the operator's eyes, not for a log
         sys.exit(1)
 
@@ -88,6 +91,16 @@ class _Health(health.aio.HealthServicer):
         self._ended = True
         for watch in self._watches:
             watch.cancel()
+
+
+def _listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> None:
+    try:
+        if credentials is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, credentials)
+    except (RuntimeError, OSError) as error:
+        raise StartError(f"can't listen on {address}; is it taken?") from error
 
 
 class Server:
@@ -124,6 +137,7 @@ class Server:
         self._address = address
         self._settings = settings
         self._tracing = tracing
+        self._certificates = certificates.of(settings)
         self._checks = _Health()
         self._services: tuple[str, ...] = ()
         self._able = True
@@ -140,24 +154,28 @@ class Server:
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+                # gRPC looks a name up again when a connection ends, and shows a certificate when one begins.
+                ("grpc.max_connection_age_ms", round(settings.connection_age_s * 1e3)),
             ],
         )
 
     def _bind(self) -> None:
-        tls = self._settings
         credentials = None
         if self._address.startswith("unix:"):
             private_folder(Path(self._address.removeprefix("unix:")).parent)
-        elif tls.tls_cert and tls.tls_key and tls.tls_ca:
-            pair = (tls.tls_key.read_bytes(), tls.tls_cert.read_bytes())
-            credentials = grpc.ssl_server_credentials([pair], tls.tls_ca.read_bytes(), require_client_auth=True)
-        try:
-            if credentials is None:
-                self.grpc.add_insecure_port(self._address)
-            else:
-                self.grpc.add_secure_port(self._address, credentials)
-        except (RuntimeError, OSError) as error:
-            raise StartError(f"can't listen on {self._address}; is it taken?") from error
+        elif self._certificates:
+            credentials = certificates.for_server(self._certificates)
+        _listen(self.grpc, self._address, credentials)
+
+    async def _answer_probes(self, checks: _Health) -> grpc.aio.Server | None:
+        """Tell of health on a port of its own, when there is one: a kubelet has no certificate to show."""
+        if self._settings.probe_listen is None:
+            return None
+        probes = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        health_pb2_grpc.add_HealthServicer_to_server(checks, probes)
+        _listen(probes, self._settings.probe_listen, None)
+        await probes.start()
+        return probes
 
     async def report(self, serving: bool) -> None:
         """Say whether the services can do their work; the process itself stays healthy."""
@@ -173,7 +191,7 @@ class Server:
             ready: awaited before health goes up.
 
         Raises:
-            StartError: the address is taken, or that of the metrics.
+            StartError: an address is taken.
         """
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -192,6 +210,8 @@ class Server:
             for name in ("", *services):
                 await checks.set(name, _NOT_SERVING)
             await self.grpc.start()
+            if probes := await self._answer_probes(checks):
+                stack.push_async_callback(probes.stop, _PROBES_GRACE_S)
             if ready is not None:
                 await ready()
             for name in ("", *services):

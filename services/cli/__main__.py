@@ -15,8 +15,21 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from chassis.config import load, private_folder, run_dir
-from cli import ask, calibration, checking, disclosing, gateway, keys, proofs, signing, status, suite, tracing
+from chassis.config import load
+from cli import (
+    ask,
+    calibration,
+    checking,
+    disclosing,
+    gateway,
+    gateway_admin,
+    keys,
+    proofs,
+    signing,
+    status,
+    suite,
+    tracing,
+)
 from cli.process import ChildError
 from cli.settings import SuiteSettings
 from planner import catalog
@@ -115,10 +128,16 @@ def trace() -> None:
 def run_gateway() -> None:
     """Render the gateway's configuration and become Envoy: how a container starts it."""
     settings = load(gateway.GatewaySettings)
-    rendered = private_folder(run_dir(settings)) / "envoy.yaml"
-    rendered.write_text(gateway.render(settings))
-    words = gateway.command(rendered, settings.gateway_concurrency)
+    words = gateway.command(gateway.configure(settings), settings.gateway_concurrency)
     os.execv(words[0], words)  # noqa: S606 - Envoy's path comes from its wheel
+
+
+@app.command
+def drain() -> None:
+    """Let the gateway of this machine or container finish what runs: before SIGTERM, which alone cuts requests off."""
+    settings = load(gateway.GatewaySettings)
+    if not asyncio.run(gateway_admin.drain(settings, settings.request_timeout_s)):
+        _fail("the gateway did not finish in time, or is not there")
 
 
 @app.command

@@ -1,11 +1,10 @@
-"""The gateway: Envoy's settings, configuration, command line and graceful end.
+"""The gateway: Envoy's settings, configuration and command line. How it ends is in gateway_admin.
 
 `gateway/envoy.yaml` is the configuration; here are only the values that it leaves open.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import json
 import math
@@ -15,12 +14,11 @@ from string import Template
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-import aiohttp
 import envoy
 from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
-from chassis.config import Address, Settings, run_dir
+from chassis.config import Settings, Target, private_folder, replicas, run_dir
 
 _ROOT: Final = Path(__file__).parents[2]
 #: What filters may hold back of one request beyond its body: frame headers, and what the transcoder adds.
@@ -34,10 +32,6 @@ _MARGIN_SHARE: Final = 0.1
 #: Seconds by which a silent request's timeout comes after the request's own, which is then the one that fires.
 _IDLE_MARGIN_S: Final = 5.0
 _BLOCK: Final = re.compile(r"^ *# if (\w+)\n(.*?)^ *# end\n", re.MULTILINE | re.DOTALL)
-_READY_S: Final = 1.0
-#: Executor, planner and proof.
-_CLUSTERS: Final = 3
-_POLL_S: Final = 0.02
 
 
 def _check_endpoint(value: str) -> str:
@@ -60,9 +54,9 @@ class GatewaySettings(Settings):
     #: 0: the kernel picks one.
     port: Annotated[int, Field(ge=0, lt=1 << 16)] = 8080
     #: Where the services listen; default their sockets in the run folder.
-    executor: Address | None = None
-    planner: Address | None = None
-    proof: Address | None = None
+    executor: Target | None = None
+    planner: Target | None = None
+    proof: Target | None = None
     #: Unix socket of Envoy's admin interface; default `gateway-admin.sock` in the run folder.
     gateway_admin: Path | None = None
     request_timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0
@@ -113,12 +107,15 @@ def _cluster(name: str, address: str) -> dict[str, object]:
     """Return the values of the cluster of service `name`, which listens at `address`."""
     path = address.removeprefix("unix:")
     if path != address:
-        return {f"{name}_DISCOVERY": "STATIC", f"{name}_ADDRESS": {"pipe": {"path": path}}}
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
+        return {
+            f"{name}_DISCOVERY": "STATIC",
+            f"{name}_ENDPOINTS": [{"endpoint": {"address": {"pipe": {"path": path}}}}],
+        }
+    pairs = [(host.strip("[]"), int(port)) for host, _, port in (one.rpartition(":") for one in replicas(address))]
+    host = pairs[0][0]  # several have one certificate's name
     return {
         f"{name}_DISCOVERY": "STRICT_DNS",
-        f"{name}_ADDRESS": _address(host, int(port)),
+        f"{name}_ENDPOINTS": [{"endpoint": {"address": _address(*pair)}} for pair in pairs],
         f"{name}_HOST": host,
         f"{name}_SNI": "" if _is_ip(host) else host,
         f"{name}_SAN": "IP_ADDRESS" if _is_ip(host) else "DNS",
@@ -129,6 +126,11 @@ def _timeouts(name: str, timeout_s: float) -> dict[str, object]:
     """Return the values of a route that may take `timeout_s`: the gateway's limit, and what the service is told."""
     told = timeout_s - min(_MARGIN_S, timeout_s * _MARGIN_SHARE)
     return {f"{name}TIMEOUT": f"{timeout_s:.3f}s", f"{name}GRPC_TIMEOUT": f"{math.ceil(told * 1e3)}m"}
+
+
+def _fill(template: str, values: dict[str, object]) -> str:
+    # JSON is YAML, so no value can be more than one value; except that YAML knows no surrogates.
+    return Template(template).substitute({name: json.dumps(one, ensure_ascii=False) for name, one in values.items()})
 
 
 def render(settings: GatewaySettings) -> str:
@@ -162,9 +164,8 @@ def render(settings: GatewaySettings) -> str:
         "IDLE_TIMEOUT": f"{settings.request_timeout_s + _IDLE_MARGIN_S:.3f}s",
         "OTLP_ADDRESS": _address(otlp.hostname or "", otlp.port or 0),
         "SAMPLED_PER_MILLION": round(settings.sampled_share * 1e6),
-        "TLS_CERT": str(settings.tls_cert),
-        "TLS_KEY": str(settings.tls_key),
-        "TLS_CA": str(settings.tls_ca),
+        "CERTIFICATE": str(run_dir(settings) / "gateway-certificate.yaml"),
+        "AUTHORITY": str(run_dir(settings) / "gateway-authority.yaml"),
         **_timeouts("", settings.request_timeout_s),
         **_timeouts("PLANNER_", min(settings.request_timeout_s, _PLANNER_TIMEOUT_S)),
         **_timeouts("PROOF_", min(settings.request_timeout_s, _PROOF_TIMEOUT_S)),
@@ -174,8 +175,25 @@ def render(settings: GatewaySettings) -> str:
     }
     text = (settings.gateway_dir / "envoy.yaml").read_text()
     text = _BLOCK.sub(lambda block: block[2] if conditions[block[1]] else "", text)
-    # JSON is YAML, so no value can be more than one value; except that YAML knows no surrogates.
-    return Template(text).substitute({name: json.dumps(value, ensure_ascii=False) for name, value in values.items()})
+    return _fill(text, values)
+
+
+def configure(settings: GatewaySettings) -> Path:
+    """Write what Envoy reads into the run folder, and return the path of its configuration."""
+    folder = private_folder(run_dir(settings))
+    if settings.tls_cert and settings.tls_key and settings.tls_ca:
+        values: dict[str, object] = {
+            "TLS_CERT": str(settings.tls_cert.absolute()),
+            "TLS_KEY": str(settings.tls_key.absolute()),
+            "TLS_CA": str(settings.tls_ca.absolute()),
+            "TLS_FOLDER": str(settings.tls_cert.absolute().parent),
+        }
+        for name in ("certificate", "authority"):
+            filled = _fill((settings.gateway_dir / f"{name}.yaml").read_text(), values)
+            (folder / f"gateway-{name}.yaml").write_text(filled)
+    configuration = folder / "envoy.yaml"
+    configuration.write_text(render(settings))
+    return configuration
 
 
 def command(config_path: Path, concurrency: int = 2) -> list[str]:
@@ -190,53 +208,3 @@ def command(config_path: Path, concurrency: int = 2) -> list[str]:
         # With hot restart on, Envoy ends together with the shell that started it.
         "--disable-hot-restart",
     ]
-
-
-async def is_ready(settings: GatewaySettings) -> bool:
-    """Tell whether a gateway answers and has found all services healthy; until then its answer to a request is 503."""
-    connector = aiohttp.UnixConnector(str(settings.admin_socket))
-    try:
-        async with (
-            asyncio.timeout(_READY_S),
-            aiohttp.ClientSession("http://admin", connector=connector) as admin,
-            admin.get("/stats?filter=^cluster.(executor|planner|proof).membership_healthy$") as response,
-        ):
-            counts = (await response.text()).split("\n")
-    except (TimeoutError, aiohttp.ClientError):
-        return False
-    return sum(line.rpartition(":")[2].strip() not in {"", "0"} for line in counts) == _CLUSTERS
-
-
-async def drain(settings: GatewaySettings, timeout_s: float) -> bool:
-    """Let a running gateway finish; then SIGTERM, which alone cuts requests off, ends it without harm.
-
-    1. /healthz turns 503, and connections close after their next response.
-    2. The listener closes: new connections are refused.
-    3. Requests that are under way finish.
-
-    Args:
-        settings: those that the gateway was started with.
-        timeout_s: seconds to wait for step 3.
-
-    Returns:
-        Whether all requests finished in time. False also when no gateway answers.
-    """
-    limit = asyncio.timeout(settings.stop_delay_s + timeout_s)
-    connector = aiohttp.UnixConnector(str(settings.admin_socket))
-    try:
-        async with limit, aiohttp.ClientSession("http://admin", connector=connector) as admin:
-            await (await admin.post("/healthcheck/fail")).read()
-            await asyncio.sleep(settings.stop_delay_s)
-            # Not `?graceful&skip_exit`, which leaves the listener open for good.
-            await (await admin.post("/drain_listeners")).read()
-            while await _active(admin):  # noqa: ASYNC110 - Envoy tells nobody when it is done
-                await asyncio.sleep(_POLL_S)
-    except (TimeoutError, aiohttp.ClientError):
-        return False
-    return True
-
-
-async def _active(admin: aiohttp.ClientSession) -> int:
-    """Return the number of requests that are under way."""
-    async with admin.get("/stats?filter=^http.rest.downstream_rq_active$") as response:
-        return int((await response.text()).rpartition(":")[2])

@@ -19,7 +19,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chassis.config import private_folder, run_dir
-from cli import gateway
+from cli import gateway, gateway_admin
 from cli.process import Child, ChildError
 
 if TYPE_CHECKING:
@@ -99,15 +99,14 @@ def children(settings: SuiteSettings) -> list[Child]:
             partial(_grpc_serves, address),
         )
 
-    rendered = sockets / "envoy.yaml"
-    rendered.write_text(gateway.render(settings))
+    rendered = gateway.configure(settings)
     front = Child(
         "gateway",
         tuple(gateway.command(rendered, settings.gateway_concurrency)),
         environment,
         _log_file(logs, "gateway"),
-        partial(gateway.is_ready, settings),
-        drain=lambda: gateway.drain(settings, _DRAIN_S),
+        partial(gateway_admin.is_ready, settings),
+        drain=lambda: gateway_admin.drain(settings, _DRAIN_S),
     )
     embedded = []
     if settings.fetches or settings.gguf:

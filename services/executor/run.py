@@ -244,5 +244,7 @@ class Run:
         if outcome.failure is not None:
             self.degrade(call.name, outcome.failure.reason, model.id, f"{spare.id} was asked too, and answered")
         elif outcome.by_spare:
+            # One that has gone dark never fails before its time is up, a minute: its lost races have to count.
+            self._edges.breakers.failed(model.id, "slow")
             self.degrade(call.name, "slow", model.id, f"{spare.id} was asked too, and answered first")
         return outcome.reply

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from chassis.config import Address, Settings
+from chassis.config import Address, Settings, Target
 from executor.measure import SAME
 from executor.providers.http import is_metadata_address
 
@@ -78,8 +78,8 @@ class ExecutorSettings(Settings):
     """What the executor reads."""
 
     executor_listen: Address | None = None
-    planner: Address | None = None
-    proof: Address | None = None
+    planner: Target | None = None
+    proof: Target | None = None
     #: The embedded models' server.
     local: Address | None = None
     #: Which models that server has: `off` and no GGUF file mean that there is no such server.

@@ -13,6 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from chassis.config import is_private
 from proof import note
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def private_bytes(path: Path) -> bytes:
         KeyFileError: it is missing, or readable by others.
     """
     try:
-        if path.stat().st_mode & 0o077:
+        if not is_private(path):
             raise KeyFileError(f"{path} must have mode 0600")
         return path.read_bytes()
     except OSError as error:

@@ -71,7 +71,10 @@ class Child:
 
 @asynccontextmanager
 async def child(folder: Path, address: str | None = None, **environment: str) -> AsyncIterator[Child]:
-    """Start the program and wait until it serves, on `planner.sock` in the folder or elsewhere."""
+    """Start the program and wait until it serves, on `planner.sock` in the folder or elsewhere.
+
+    One with a port for probes is asked there.
+    """
     address = address or f"unix:{folder}/planner.sock"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -81,7 +84,7 @@ async def child(folder: Path, address: str | None = None, **environment: str) ->
         env={**os.environ, **environment},
         stderr=asyncio.subprocess.PIPE,
     )
-    running = Child(folder, address, process)
+    running = Child(folder, environment.get("OPENPRYSM_PROBE_LISTEN", address), process)
     try:
         async with aclosing(running.watch()) as watch:
             async for status in watch:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, TypeAdapter
 
-from chassis.config import EX_CONFIG, Address, Settings, load, private_folder, run_dir
+from chassis.config import EX_CONFIG, Address, Settings, Target, load, private_folder, replicas, run_dir
 
 from .service import CANARY
 
@@ -214,3 +214,28 @@ def test_a_folder_that_others_may_enter_is_refused(folder: Path, mode: int) -> N
     folder.chmod(mode)
     with pytest.raises(PermissionError, match="0700"):
         private_folder(folder)
+
+
+@pytest.mark.parametrize(
+    "value", ["planner:50051", "unix:/run/planner.sock", "ipv4:10.0.0.1:1", "ipv4:10.0.0.1:1,10.0.0.2:2"]
+)
+def test_a_target_is_an_address_or_several_replicas(value: str) -> None:
+    assert TypeAdapter(Target).validate_python(value) == value
+
+
+@pytest.mark.parametrize(
+    "value", ["planner", "ipv4:", "ipv4:planner:1", "ipv4:10.0.0.1:1,", "ipv4:10.0.0.1", "a:1,b:2,"]
+)
+def test_what_is_no_target_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        TypeAdapter(Target).validate_python(value)
+
+
+def test_nobody_listens_on_several_addresses() -> None:
+    with pytest.raises(ValueError, match="must be"):
+        TypeAdapter(Address).validate_python("ipv4:10.0.0.1:1,10.0.0.2:2")
+
+
+def test_replicas_are_what_a_target_names() -> None:
+    assert replicas("planner:1") == ["planner:1"]
+    assert replicas("ipv4:10.0.0.1:1,10.0.0.2:2") == ["10.0.0.1:1", "10.0.0.2:2"]

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chassis import identity
-from cli.status import health
 from deploy.image import command, pins
-from system.suite import free_port
+from system.suite import OPENPRYSM, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,15 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 """
 
 
+def _hand_out(file: Path) -> None:
+    """Leave a file as a kubelet does: someone else's, and readable to the pod's group. Only root can give it away."""
+    if os.getuid() == 0:
+        os.chown(file, 10002, os.getgid())
+        file.chmod(0o440)
+    else:
+        file.chmod(0o400)
+
+
 class Kubelet:
     """Runs all pods of an overlay from entering to leaving its context. `extra` is set besides, by pod."""
 
@@ -50,10 +59,11 @@ class Kubelet:
         self._overlay = overlay
         self._extra = extra
         self._folder = Path(tempfile.mkdtemp(prefix="pods"))
-        self._ports = {pod.port: free_port() for pod in overlay.pods.values()}
+        #: By pod and the port that it has in the manifest.
+        self._ports = {(name, port): free_port() for name, pod in overlay.pods.items() for port in pod.listens.values()}
         self._owners = packages_distributions()
         self.running: dict[str, subprocess.Popen[bytes]] = {}
-        self.url = f"http://127.0.0.1:{self._ports[overlay.pods['gateway'].port]}"
+        self.url = f"http://127.0.0.1:{self._ports['gateway', overlay.pods['gateway'].port]}"
         made = self._folder / "made"
         made.mkdir()
         pepper = identity.load_pepper(made / "key-pepper")
@@ -81,17 +91,17 @@ class Kubelet:
         """Return a value of the manifest as it has to read here: other paths, other ports."""
         for path in pod.mounts:
             text = text.replace(path, f"{self._folder}/{pod.name}{path}")
-        for name, other in self._overlay.pods.items():
-            for address in (f"0.0.0.0:{other.port}", f"{name}:{other.port}"):
-                if text == address:
-                    return f"127.0.0.1:{self._ports[other.port]}"
-        return {"0.0.0.0": "127.0.0.1", str(pod.port): str(self._ports[pod.port])}.get(text, text)  # noqa: S104
+        for (name, port), here in self._ports.items():
+            if text == f"{name}:{port}" or (name == pod.name and text == f"0.0.0.0:{port}"):
+                return f"127.0.0.1:{here}"
+        return {"0.0.0.0": "127.0.0.1", str(pod.port): str(self._ports[pod.name, pod.port])}.get(text, text)  # noqa: S104
 
     def environment(self, pod: Pod) -> dict[str, str]:
         """Return all variables of a pod's container."""
         own = {name: self._word(pod, value) for name, value in pod.env.items()}
         extra = self._extra.get(pod.name, {})
-        return {"PATH": os.environ["PATH"], **own, "OPENPRYSM_STOP_DELAY_S": "0", **extra}
+        inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        return {**inherited, **own, "OPENPRYSM_STOP_DELAY_S": "0", **extra}
 
     def _mount(self, pod: Pod) -> None:
         for path, volume in pod.mounts.items():
@@ -101,18 +111,16 @@ class Kubelet:
             if "secret" in volume:
                 files = self._secrets[volume["secret"]["secretName"]]
             elif "configMap" in volume:
-                (found,) = self._overlay.of("ConfigMap")
-                files = found["data"]
+                named = volume["configMap"]["name"]
+                (files,) = [one["data"] for one in self._overlay.of("ConfigMap") if one["metadata"]["name"] == named]
             else:
                 target.chmod(0o2777)
             for name, text in files.items():
                 (target / name).write_text(text)
-                (target / name).chmod(0o440)
+                _hand_out(target / name)
 
     def _start(self, pod: Pod) -> None:
         self._mount(pod)
-        for before in pod.spec.get("initContainers", []):
-            subprocess.run([self._word(pod, word) for word in before["command"]], check=True)
         held = {*pins(f"images/{pod.name}.txt"), "openprysm"}
         missing = [
             name for name, owners in self._owners.items() if not held & {o.lower().replace("_", "-") for o in owners}
@@ -133,24 +141,37 @@ class Kubelet:
             time.sleep(0.05)
 
     def _ready(self, pod: Pod) -> bool:
-        """Do what the readiness probe says."""
-        probe: dict[str, Any] = pod.container["readinessProbe"]
+        return self.answers(pod, "readinessProbe")
+
+    def answers(self, pod: Pod, name: str) -> bool:
+        """Do what a probe says, and tell whether it succeeds."""
+        probe: dict[str, Any] = pod.container[name]
         if "grpc" in probe:
-            with grpc.insecure_channel(f"127.0.0.1:{self._ports[probe['grpc']['port']]}") as channel:
-                return health(channel) == "serving"
-        url = f"http://127.0.0.1:{self._ports[pod.port]}{probe['httpGet']['path']}"
+            with grpc.insecure_channel(f"127.0.0.1:{self._ports[pod.name, probe['grpc']['port']]}") as channel:
+                check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined] # the stubs leave it out
+                asked = health_pb2.HealthCheckRequest(service=probe["grpc"].get("service", ""))
+                try:
+                    return bool(check(asked, timeout=1).status == health_pb2.HealthCheckResponse.SERVING)
+                except grpc.RpcError:
+                    return False
+        url = f"http://127.0.0.1:{self._ports[pod.name, pod.port]}{probe['httpGet']['path']}"
         try:
             with urllib.request.urlopen(url, timeout=1) as response:
                 return bool(response.status == 200)
         except (OSError, urllib.error.HTTPError):
             return False
 
+    @property
+    def pods(self) -> list[Pod]:
+        """All that run."""
+        return list(self._overlay.pods.values())
+
     def stop(self, name: str) -> int:
         """End a pod as it is ended on a node, and return the exit status of its service."""
         pod = self._overlay.pods[name]
         hook = pod.container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command")
         if hook:
-            assert hook[0] == "python"
-            subprocess.run([sys.executable, *hook[1:]], env=self.environment(pod), check=True)
+            assert hook[0] == "openprysm"
+            subprocess.run([OPENPRYSM, *hook[1:]], env=self.environment(pod), check=True)
         self.running[name].terminate()
         return self.running[name].wait(20)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import kubernetes_validate  # type: ignore[import-untyped]
 import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from kubernetes_validate.utils import all_versions  # type: ignore[import-untyped]
 
 ROOT: Final = Path(__file__).parents[2]
@@ -32,6 +34,28 @@ def parse(text: str) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(text) if document]
 
 
+@cache
+def foreign() -> dict[str, dict[str, Any]]:
+    """Return the schemas of kinds that Kubernetes itself does not have, by `apiVersion kind`: of their `spec`."""
+    return dict(yaml.safe_load(Path(__file__).with_name("foreign.yaml").read_text()))
+
+
+def _strange(one: dict[str, Any], spec: dict[str, Any]) -> list[str]:
+    """Return a line for everything of an object that its foreign schema does not allow."""
+    whole = {
+        "type": "object",
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "additionalProperties": False,
+        "properties": {
+            "apiVersion": {},
+            "kind": {},
+            "metadata": {"type": "object"},
+            "spec": {"type": "object", **spec},
+        },
+    }
+    return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(whole).iter_errors(one)]
+
+
 def mistakes(objects: list[dict[str, Any]]) -> list[str]:
     """Return a line for everything that a schema forbids or does not know, kinds without a schema included."""
     found = []
@@ -43,7 +67,10 @@ def mistakes(objects: list[dict[str, Any]]) -> list[str]:
             except kubernetes_validate.ValidationError as error:
                 found.append(f"{what}: {'.'.join(map(str, error.path))}: {error.message}")
             except kubernetes_validate.SchemaNotFoundError as error:
-                found.append(f"{what}: {error.message}")
+                # A warning to the tool's own command line: here a kind is known, or wrong.
+                schema = foreign().get(f"{one['apiVersion']} {one['kind']}")
+                wrong = _strange(one, schema) if schema else [error.message]
+                found += [f"{what}: {line}" for line in wrong]
     return found
 
 

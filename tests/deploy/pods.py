@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from chassis.config import Settings
 
+#: What OpenTelemetry's SDK reads, in every service.
+OTHERS: Final = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
 COMPONENT: Final = "app.kubernetes.io/component"
 SETTINGS: Final[dict[str, type[Settings]]] = {
     "planner": PlannerSettings,
@@ -34,7 +36,9 @@ SETTINGS: Final[dict[str, type[Settings]]] = {
 def variables(kind: type[Settings]) -> set[str]:
     """Return the names of the environment variables that a service reads."""
     aliases = {name: field.validation_alias for name, field in kind.model_fields.items()}
-    return {alias if isinstance(alias, str) else f"OPENPRYSM_{name}".upper() for name, alias in aliases.items()}
+    return OTHERS | {
+        alias if isinstance(alias, str) else f"OPENPRYSM_{name}".upper() for name, alias in aliases.items()
+    }
 
 
 @contextmanager
@@ -49,9 +53,15 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
         yield
 
 
+def _port(address: str) -> int:
+    host, _, port = address.rpartition(":")
+    assert host == "0.0.0.0"  # noqa: S104 - a pod's own address is not known before it runs
+    return int(port)
+
+
 @dataclass(frozen=True)
 class Pod:
-    """The pod template of one Deployment or StatefulSet."""
+    """The pod template of one Deployment or Job."""
 
     workload: dict[str, Any]
 
@@ -77,15 +87,9 @@ class Pod:
         return dict(one)
 
     @property
-    def containers(self) -> list[dict[str, Any]]:
-        """All of them, those that run before the service included."""
-        return [*self.spec.get("initContainers", []), self.container]
-
-    @property
     def mounts(self) -> dict[str, dict[str, Any]]:
-        """Path to volume; a claim of a StatefulSet counts as one."""
+        """Path to volume."""
         volumes = {volume["name"]: volume for volume in self.spec.get("volumes", [])}
-        volumes |= {claim["metadata"]["name"]: claim for claim in self.workload["spec"].get("volumeClaimTemplates", [])}
         return {mount["mountPath"]: volumes[mount["name"]] for mount in self.container.get("volumeMounts", [])}
 
     @property
@@ -95,7 +99,9 @@ class Pod:
 
     @cached_property
     def settings(self) -> Any:
-        with environment(self.env):
+        # Settings want to see certificates; any file will do.
+        seen = {name: __file__ if name.startswith("OPENPRYSM_TLS_") else value for name, value in self.env.items()}
+        with environment(seen):
             return SETTINGS[self.name]()
 
     @property
@@ -103,9 +109,20 @@ class Pod:
         """The port that the service listens on."""
         if self.name == "gateway":
             return int(self.settings.port)
-        host, _, port = getattr(self.settings, f"{self.name}_listen").rpartition(":")
-        assert host == "0.0.0.0"  # noqa: S104 - a pod's own address is not known before it runs
-        return int(port)
+        return _port(getattr(self.settings, f"{self.name}_listen"))
+
+    @property
+    def listens(self) -> dict[str, int]:
+        """Every port that the code opens, by the name that it has to have in the manifest."""
+        if self.name in {"gateway", "local"}:
+            return {"http": self.port}
+        own = {"grpc": self.port, "probe": _port(self.settings.probe_listen)}
+        return own | ({"metrics": _port(listen)} if (listen := self.settings.metrics_listen) else {})
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """What the manifest says."""
+        return {port["name"]: port["containerPort"] for port in self.container.get("ports", [])}
 
     @property
     def calls(self) -> set[tuple[str, int]]:
@@ -114,6 +131,7 @@ class Pod:
             name for name in ("planner", "executor", "proof", "local") if name in type(self.settings).model_fields
         ]
         addresses = [getattr(self.settings, name) for name in fields]
+        addresses.append(self.env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "").removeprefix("http://"))
         return {(host, int(port)) for host, _, port in (address.rpartition(":") for address in addresses if address)}
 
 
@@ -123,9 +141,12 @@ class Overlay:
     def __init__(self, name: str) -> None:
         self.name = name
         self.objects = parse(render(name))
-        self.pods = {
-            pod.name: pod for one in self.objects if one["kind"] in {"Deployment", "StatefulSet"} for pod in [Pod(one)]
+        #: Everything that runs.
+        self.workloads = {
+            one["metadata"]["name"]: Pod(one) for one in self.objects if one["kind"] in {"Deployment", "Job"}
         }
+        #: The suite's services.
+        self.pods = {name: pod for name, pod in self.workloads.items() if name in SETTINGS}
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [one for one in self.objects if one["kind"] == kind]
@@ -141,4 +162,4 @@ class Overlay:
                 wanted.append((rule["key"], rule["values"]))
             return all(labels.get(key) in values for key, values in wanted)
 
-        return {name for name, pod in self.pods.items() if picks(pod.labels)}
+        return {name for name, pod in self.workloads.items() if picks(pod.labels)}

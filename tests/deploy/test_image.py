@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +26,7 @@ def _extras() -> dict[str, list[str]]:
 
 def _canonical(name: str) -> str:
     """Return a requirement's name as indexes know it, without its extras."""
-    return re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=~ ]", name)[0]).lower()
 
 
 def test_every_stage_starts_from_the_base_or_from_one_before_it() -> None:
@@ -95,3 +98,20 @@ def test_the_locks_are_all_there_and_no_other() -> None:
     assert {path.stem for path in (LOCKS / "images").iterdir()} == set(SETTINGS)
     assert pins("build.txt").keys() >= {"hatchling", "uv"}
     assert "--hash=sha256:" in (LOCKS / "build.txt").read_text()
+
+
+def test_the_linter_has_nothing_to_say_and_what_it_must_not_say_has_a_reason() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    told = subprocess.run([hadolint, "--no-color", DOCKERFILE], check=False, capture_output=True, text=True)
+    assert (told.returncode, told.stdout) == (0, "")
+    lines = DOCKERFILE.read_text().splitlines()
+    ignores = [number for number, line in enumerate(lines) if "hadolint ignore" in line]
+    for number in ignores:
+        assert lines[number - 1].startswith("# "), "its reason stands above"
+
+
+def test_a_mirror_of_the_registry_can_be_named_and_is_in_no_layer() -> None:
+    assert {"PIP_INDEX_URL", "UV_DEFAULT_INDEX"} <= set(stages()["build"].all("ARG"))
+    for name, stage in stages().items():
+        if name != "build":
+            assert not [line for word in ("ENV", "ARG", "COPY") for line in stage.all(word) if "INDEX" in line]

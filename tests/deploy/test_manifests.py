@@ -24,9 +24,17 @@ def test_every_object_holds_on_the_oldest_and_the_newest_kubernetes(overlay: Ove
     [
         ("apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {port: 1}", "port"),
         ("apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {ports: [{port: many}]}", "many"),
+        ("apiVersion: cert-manager.io/v1\nkind: Issuer\nmetadata: {name: x}\nspec: {vault: {}}", "vault"),
+        ("apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: x}\nspec: {rules: []}", "rules"),
         ("apiVersion: example.com/v1\nkind: Whatever\nmetadata: {name: x}", "schema"),
     ],
-    ids=["a field that nobody knows", "a value of another type", "a kind without a schema"],
+    ids=[
+        "a field that nobody knows",
+        "a value of another type",
+        "a foreign field",
+        "a foreign value",
+        "a kind without a schema",
+    ],
 )
 def test_a_mistake_is_found_on_both_versions(text: str, complaint: str) -> None:
     found = manifests.mistakes(manifests.parse(text))
@@ -47,12 +55,12 @@ def test_the_command_writes_every_overlay_and_fails_when_one_is_wrong(
 
 
 def test_the_gateway_gets_its_own_files_and_no_copy_of_them(overlay: Overlay) -> None:
-    (files,) = overlay.of("ConfigMap")
+    (files,) = [one for one in overlay.of("ConfigMap") if one["metadata"]["name"].startswith("gateway-")]
     gateway = manifests.ROOT / "gateway"
-    assert files["data"] == {name: (gateway / name).read_text() for name in ("envoy.yaml", "errors.lua")}
+    names = ("authority.yaml", "certificate.yaml", "envoy.yaml", "errors.lua")
+    assert files["data"] == {name: (gateway / name).read_text() for name in names}
     assert overlay.pods["gateway"].mounts["/etc/openprysm/gateway"]["configMap"]["name"] == files["metadata"]["name"]
-    # A new hash in the name, and so new pods, whenever a file changes.
-    assert files["metadata"]["name"].startswith("gateway-")
+    # The hash in the name makes new pods whenever a file changes.
 
 
 def test_everything_is_in_one_namespace_that_enforces_the_restricted_standard(overlay: Overlay) -> None:

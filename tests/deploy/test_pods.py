@@ -7,17 +7,20 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
-from chassis.config import private_folder
-from deploy.pods import SETTINGS, environment, variables
+from chassis.config import is_private, private_folder
+from cli.gateway import render
+from deploy.manifests import ROOT
+from deploy.pods import SETTINGS, Overlay, environment, variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deploy.pods import Overlay, Pod
+    from deploy.pods import Pod
 
 #: Fields of settings that name a file or folder which the service writes.
-WRITTEN = ("state", "run", "weights", "key_pepper_file", "proof_db", "gateway_admin", "outbox")
+WRITTEN = ("state", "run", "weights", "proof_db", "gateway_admin", "outbox")
 
 
 def _probes(pod: Pod) -> Iterator[dict[str, Any]]:
@@ -25,43 +28,44 @@ def _probes(pod: Pod) -> Iterator[dict[str, Any]]:
 
 
 def test_no_container_has_a_privilege(overlay: Overlay) -> None:
-    for pod in overlay.pods.values():
+    for pod in overlay.workloads.values():
         context = pod.spec["securityContext"]
         assert context["runAsNonRoot"] is True
         assert context["runAsUser"] >= 10_000
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.spec.keys()
-        for container in pod.containers:
-            assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            }
+        assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & pod.spec.keys()
+        assert pod.container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
 
 
 def test_no_pod_gets_a_token_or_variables_that_nobody_wrote(overlay: Overlay) -> None:
-    (account,) = overlay.of("ServiceAccount")
-    assert account["automountServiceAccountToken"] is False
-    for pod in overlay.pods.values():
-        assert pod.spec["serviceAccountName"] == account["metadata"]["name"]
+    accounts = {one["metadata"]["name"]: one for one in overlay.of("ServiceAccount")}
+    assert accounts.keys() == overlay.workloads.keys()
+    for name, pod in overlay.workloads.items():
+        assert accounts[name]["automountServiceAccountToken"] is False
+        assert pod.spec["serviceAccountName"] == name
         assert pod.spec["automountServiceAccountToken"] is False
         assert pod.spec["enableServiceLinks"] is False
 
 
 def test_every_container_says_what_it_needs_and_may_take(overlay: Overlay) -> None:
-    for pod in overlay.pods.values():
-        for container in pod.containers:
-            assert container["resources"]["requests"].keys() == {"cpu", "memory"}
-            assert "memory" in container["resources"]["limits"]
+    for pod in overlay.workloads.values():
+        assert pod.container["resources"]["requests"].keys() == {"cpu", "memory"}
+        assert "memory" in pod.container["resources"]["limits"]
 
 
 def test_every_image_has_a_digest_or_a_tag_that_is_not_latest(overlay: Overlay) -> None:
-    for pod in overlay.pods.values():
-        for container in pod.containers:
-            name, _, tag = container["image"].replace("@sha256:", ":").partition(":")
-            assert name == f"openprysm-{pod.name}"
-            assert tag not in {"", "latest"}
-            assert overlay.name != "production" or "@sha256:" in container["image"]
+    for pod in overlay.workloads.values():
+        name, _, tag = pod.container["image"].replace("@sha256:", ":").partition(":")
+        assert name == {
+            "migrate": "openprysm-proof",
+            "collector": "docker.io/otel/opentelemetry-collector",
+        }.get(pod.name, f"openprysm-{pod.name}")
+        assert tag not in {"", "latest"}
+        assert overlay.name != "production" or "@sha256:" in pod.container["image"]
 
 
 def test_every_variable_is_one_that_the_service_reads_and_has_a_value_that_it_takes(overlay: Overlay) -> None:
@@ -70,7 +74,7 @@ def test_every_variable_is_one_that_the_service_reads_and_has_a_value_that_it_ta
         names = [entry["name"] for entry in entries]
         assert set(names) <= variables(SETTINGS[pod.name])
         assert len(names) == len(set(names))
-        assert not any("envFrom" in container for container in pod.containers)
+        assert "envFrom" not in pod.container
         for entry in entries:
             assert ("value" in entry) or entry["valueFrom"]["secretKeyRef"]["key"] == entry["name"]
         assert isinstance(pod.settings, SETTINGS[pod.name])  # made without a complaint
@@ -86,12 +90,43 @@ def test_a_variable_that_is_misspelt_or_wrong_would_be_noticed() -> None:
 
 def test_the_key_of_every_hosted_provider_can_come_from_the_secret_and_only_to_the_executor(overlay: Overlay) -> None:
     for pod in overlay.pods.values():
-        keys = {entry["name"] for entry in pod.container.get("env", []) if "valueFrom" in entry}
+        keys = {
+            entry["name"]
+            for entry in pod.container.get("env", [])
+            if entry.get("valueFrom", {}).get("secretKeyRef", {}).get("name") == "providers"
+        }
         hosted = {
             name for name in variables(SETTINGS[pod.name]) if name.endswith("_API_KEY") and "OPENPRYSM" not in name
         }
         assert keys == hosted
         assert bool(keys) == (pod.name == "executor")
+
+
+def test_production_leaves_no_variable_out_that_it_can_not_do_without(production: Overlay) -> None:
+    """What has a default that is for one machine: sockets, plain text, a log of localhost, keys made at first start."""
+    everywhere = {"OPENPRYSM_TLS_CERT", "OPENPRYSM_TLS_KEY", "OPENPRYSM_TLS_CA", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
+    served = {"OPENPRYSM_PROBE_LISTEN", "OPENPRYSM_METRICS_LISTEN", "OPENPRYSM_STATE", "OPENPRYSM_STOP_DELAY_S"}
+    keys = {"OPENPRYSM_KEYS_FILE", "OPENPRYSM_KEY_PEPPER_FILE"}
+    needed = {
+        "planner": served | keys | {"OPENPRYSM_PLANNER_LISTEN"},
+        "executor": served | keys | {"OPENPRYSM_EXECUTOR_LISTEN", "OPENPRYSM_PLANNER", "OPENPRYSM_PROOF"},
+        "proof": served
+        | {"OPENPRYSM_PROOF_LISTEN", "OPENPRYSM_PROOF_POSTGRES", "OPENPRYSM_PROOF_POSTGRES_PASSWORD_FILE"}
+        | {"OPENPRYSM_LOG_ORIGIN", "OPENPRYSM_LOG_KEY", "OPENPRYSM_PROOF_KEY"},
+        "gateway": {"OPENPRYSM_HOST", "OPENPRYSM_EXECUTOR", "OPENPRYSM_PLANNER", "OPENPRYSM_PROOF"},
+    }
+    for name, pod in production.pods.items():
+        assert everywhere | needed[name] <= {entry["name"] for entry in pod.container["env"]}
+    assert production.pods["proof"].settings.log_origin != "localhost"
+
+
+def test_every_path_that_a_variable_names_is_in_a_volume(overlay: Overlay) -> None:
+    for pod in overlay.workloads.values():
+        for value in pod.env.values():
+            if value.startswith("/"):
+                assert any(
+                    PurePosixPath(mount) in PurePosixPath(value).parents or mount == value for mount in pod.mounts
+                )
 
 
 def test_what_a_service_writes_is_in_a_volume_and_never_the_volume_itself(overlay: Overlay) -> None:
@@ -130,28 +165,50 @@ def test_a_kubelet_never_opens_a_kept_folder_to_the_group(overlay: Overlay) -> N
             assert pod.spec["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
 
 
-def test_the_pepper_arrives_with_a_mode_that_the_executor_takes(overlay: Overlay) -> None:
-    pod = overlay.pods["executor"]
-    (copy,) = pod.spec["initContainers"]
-    *install, source, target = copy["command"]
-    assert install == ["install", "-m", "0400"]
-    assert target == str(pod.settings.key_pepper_file)
-    secret = pod.mounts[str(PurePosixPath(source).parent)]["secret"]
-    assert secret["defaultMode"] == 0o440
-    assert "fsGroup" in pod.spec["securityContext"]
-    assert pod.settings.keys_file.parent == Path(source).parent
-    assert copy["volumeMounts"] == pod.container["volumeMounts"]
+def test_secrets_arrive_with_a_mode_that_services_take_and_an_owner_that_is_not_theirs(overlay: Overlay) -> None:
+    for pod in overlay.workloads.values():
+        for volume in pod.mounts.values():
+            if "secret" in volume:
+                assert volume["secret"]["defaultMode"] == 0o440
+                assert pod.spec["securityContext"]["fsGroup"] == pod.spec["securityContext"]["runAsGroup"]
 
 
-def test_probes_ask_the_port_that_the_service_listens_on(overlay: Overlay) -> None:
+def test_a_secret_is_private_when_its_owner_lets_one_group_in(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.touch()
+    owner = secret.stat().st_uid
+    with pytest.MonkeyPatch.context() as patch:
+        for uid, private in {owner: {0o400, 0o600}, owner + 1: {0o400, 0o440, 0o600, 0o640}}.items():
+            patch.setattr("os.getuid", lambda uid=uid: uid)
+            found = set()
+            for mode in (0o400, 0o440, 0o600, 0o640, 0o660, 0o604, 0o644):
+                secret.chmod(mode)
+                found |= {mode} if is_private(secret) else set()
+            assert found == private
+
+
+def test_the_manifest_names_the_ports_that_the_code_opens_and_no_other(overlay: Overlay) -> None:
     for pod in overlay.pods.values():
-        (port,) = pod.container["ports"]
-        assert port["containerPort"] == pod.port
+        assert pod.ports == pod.listens
+
+
+def test_envoy_listens_on_the_gateways_port(overlay: Overlay) -> None:
+    pod = overlay.pods["gateway"]
+    here = {"gateway_dir": ROOT / "gateway", "gateway_descriptor": ROOT / "gen" / "openprysm.binpb"}
+    (listener,) = yaml.safe_load(render(pod.settings.model_copy(update=here)))["static_resources"]["listeners"]
+    assert listener["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": pod.ports["http"]}  # noqa: S104
+
+
+def test_probes_ask_a_port_that_needs_no_certificate(overlay: Overlay) -> None:
+    for pod in overlay.pods.values():
         for probe in _probes(pod):
-            if port["name"] == "grpc":
-                assert probe["grpc"]["port"] == pod.port  # no name is allowed there
+            if "grpc" in pod.ports:
+                assert probe["grpc"]["port"] == pod.ports["probe"]  # no name is allowed there
+                named = probe["grpc"].get("service")
+                assert named in {None, "openprysm.proof.v2.ProofService"}
+                assert (named is not None) == (pod.name == "proof" and probe is pod.container["readinessProbe"])
             else:
-                assert probe["httpGet"]["port"] == port["name"]
+                assert probe["httpGet"]["port"] == "http"
 
 
 def test_a_pod_gets_the_time_that_its_service_takes_to_stop(overlay: Overlay) -> None:
@@ -165,22 +222,7 @@ def test_a_pod_gets_the_time_that_its_service_takes_to_stop(overlay: Overlay) ->
     assert executor.stop_grace_s >= executor.request_timeout_s
 
 
-def test_sqlite_has_one_writer_and_weights_have_one_pod(overlay: Overlay) -> None:
-    proof = overlay.pods["proof"].workload
-    assert proof["kind"] == "StatefulSet"
-    for pod in overlay.pods.values():
-        if any("persistentVolumeClaim" in volume for volume in pod.mounts.values()):
-            assert pod.workload["spec"]["strategy"] == {"type": "Recreate"}
-            assert pod.workload["spec"].get("replicas", 1) == 1
-    assert proof["spec"].get("replicas", 1) == 1
-
-
-def test_production_keeps_serving_while_a_node_is_drained(production: Overlay) -> None:
-    several = {name for name, pod in production.pods.items() if pod.workload["spec"].get("replicas", 1) > 1}
-    assert several == production.pods.keys() - {"proof"}
-    kept: set[str] = set()
-    for budget in production.of("PodDisruptionBudget"):
-        (name,) = production.selected(budget["spec"]["selector"])
-        assert budget["spec"]["maxUnavailable"] < production.pods[name].workload["spec"]["replicas"]
-        kept.add(name)
-    assert kept == several
+def test_the_drain_may_take_as_long_as_a_request(overlay: Overlay) -> None:
+    pod = overlay.pods["gateway"]
+    assert pod.container["lifecycle"] == {"preStop": {"exec": {"command": ["openprysm", "drain"]}}}
+    assert pod.settings.stop_delay_s >= 2 * pod.container["readinessProbe"]["periodSeconds"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import aiohttp
 
-from cli.gateway import GatewaySettings, command, render
+from cli.gateway import GatewaySettings, command, configure
 from gateway.fakes import SERVICES, Fake
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Stack:
     async def run(self, patch: Callable[[str], str], *, healthy: bool = True) -> AsyncIterator[None]:
         """Run Envoy; wait until it listens and, when asked, until it has found the services."""
         config = self.folder / "envoy.yaml"
-        config.write_text(patch(render(self.settings)))
+        config.write_text(patch(configure(self.settings).read_text()))
         with (self.folder / "envoy.err").open("wb") as errors:
             self.process = await asyncio.create_subprocess_exec(
                 *command(config), stdout=asyncio.subprocess.PIPE, stderr=errors

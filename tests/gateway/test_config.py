@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
 from chassis.config import load
-from cli.gateway import GatewaySettings, command, render
+from cli.gateway import GatewaySettings, command, configure, render
 from gateway.stack import Stack, as_it_is
+from system.authority import Authority, SecretVolume
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,11 +61,13 @@ def tls(tmp_path: Path) -> dict[str, Any]:
     return {"tls_cert": tmp_path / "all.pem", "tls_key": tmp_path / "all.key", "tls_ca": tmp_path / "ca.pem"}
 
 
-async def _validate(settings: GatewaySettings, folder: Path) -> None:
-    config = folder / "envoy.yaml"
-    config.write_text(render(settings))
+async def _validate(settings: GatewaySettings) -> None:
     process = await asyncio.create_subprocess_exec(
-        *command(config), "--mode", "validate", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command(configure(settings)),
+        "--mode",
+        "validate",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
@@ -85,7 +88,7 @@ async def _validate(settings: GatewaySettings, folder: Path) -> None:
 async def test_envoy_takes_every_variant(
     settings: dict[str, Any], tls: dict[str, Any], tmp_path: Path, *, mutual: bool
 ) -> None:
-    await _validate(GatewaySettings(run=tmp_path, **settings, **tls if mutual else {}), tmp_path)
+    await _validate(GatewaySettings(run=tmp_path, **settings, **tls if mutual else {}))
 
 
 async def test_no_value_can_be_more_than_one_value(tmp_path: Path) -> None:
@@ -100,7 +103,7 @@ async def test_no_value_can_be_more_than_one_value(tmp_path: Path) -> None:
     assert endpoint["endpoint"]["address"]["pipe"]["path"] == f"{folder}/executor.sock"
     descriptor = tmp_path / f"{folder.name}.binpb"
     shutil.copy(settings.gateway_descriptor, descriptor)
-    await _validate(GatewaySettings(run=Path("/tmp/🦉"), gateway_descriptor=descriptor), tmp_path)  # noqa: S108 - a name
+    await _validate(GatewaySettings(run=tmp_path / "🦉", gateway_descriptor=descriptor))
 
 
 def test_what_is_not_set_up_is_not_there(tls: dict[str, Any]) -> None:
@@ -214,6 +217,39 @@ async def test_a_service_with_another_name_is_not_trusted(tls: dict[str, Any], t
         assert (reply.status, reply.error) == (503, "overloaded")
 
     await _run_with_tls(tls, "localhost", check, healthy=False, folder=tmp_path)
+
+
+async def test_a_new_certificate_is_taken_while_it_runs_and_one_without_its_key_is_not(tmp_path: Path) -> None:
+    authority = Authority("ours")
+    volume = SecretVolume(tmp_path / "tls")
+    first, files = authority.issue("services.test")
+    volume.write(files)
+    settings = {**volume.settings}
+
+    async def check(stack: Stack) -> None:
+        def shows(serial: int) -> Callable[[], Any]:
+            async def shown() -> bool:
+                certificates = json.loads(await stack.admin("/certs"))["certificates"]
+                return {int(one["cert_chain"][0]["serial_number"], 16) for one in certificates} == {serial}
+
+            return shown
+
+        await stack.until(shows(first))
+        volume.write({**authority.issue("services.test")[1], "tls.key": files["tls.key"]})
+        second, files_now = authority.issue("services.test")
+        volume.write(files_now)
+        await stack.until(shows(second))
+        assert (await stack.orchestrate()).status == 200
+
+    await _run_with_tls(settings, "127.0.0.1", check, healthy=True, folder=tmp_path)
+
+
+async def test_several_replicas_are_endpoints_of_one_cluster(tls: dict[str, Any], tmp_path: Path) -> None:
+    settings = GatewaySettings(run=tmp_path, executor="ipv4:127.0.0.1:1,127.0.0.1:2", **tls)
+    await _validate(settings)
+    clusters = {one["name"]: one for one in yaml.safe_load(render(settings))["static_resources"]["clusters"]}
+    endpoints = clusters["executor"]["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert [one["endpoint"]["address"]["socket_address"]["port_value"] for one in endpoints] == [1, 2]
 
 
 def test_the_descriptor_set_and_the_template_are_found_from_anywhere(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from cli.gateway import GatewaySettings, drain
+from cli.gateway import GatewaySettings
+from cli.gateway_admin import drain
 from gateway import http2
 from gateway.stack import ASK, KEY, soon
 from openprysm.orchestration.v2 import orchestration_pb2

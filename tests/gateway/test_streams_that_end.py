@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from chassis.errors import ServiceError
-from cli.gateway import drain
+from cli.gateway_admin import drain
 from gateway import http2
 from gateway.events import SSE, STREAM, event, events_of, reading, result
 from gateway.stack import KEY, soon
