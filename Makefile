@@ -17,7 +17,7 @@ OUT ?= docs/evaluation
 
 # The suite's own settings reach it from the environment: OPENPRYSM_PORT, OPENPRYSM_STATE, PROMPT, …
 
-.PHONY: help run serve trace test bench soak bench-proof drill-proof drill-ids fit eval check fmt lint types imports proto proto-check proto-lint proto-release prices manifests sbom drill lock clean
+.PHONY: help run serve trace test bench soak bench-proof drill-faults drill-proof drill-ids fit eval check fmt lint types imports proto proto-check proto-lint proto-release prices manifests sbom drill lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench-proof: $(VENV)/dev.stamp ## signed, logged, committed proofs a second, and
 
 drill-proof: $(VENV)/dev.stamp ## kill the proof service a hundred times under load, and three replicas with their database: nothing is lost, nothing forks
 	@DRILL_KILLS=100 $(BIN)/pytest -q -s tests/proof/test_log_crashes.py tests/proof/test_replicas.py -k any_moment
+
+drill-faults: $(VENV)/dev.stamp ## ten thousand random scripts of faults, as many random policies, and every order given to a writer
+	@DRILL_SCRIPTS=1500 $(BIN)/pytest -q tests/executor/test_any_fault.py tests/executor/test_compliance.py tests/local/test_steering.py
 
 drill-ids: $(VENV)/dev.stamp ## ask for a hundred thousand proofs that are nobody's: no hit, and what each kind of id takes
 	@DRILL_IDS=100000 $(BIN)/pytest -q tests/proof/test_unknown_ids.py

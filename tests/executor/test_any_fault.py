@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -89,6 +90,8 @@ FAULTS: list[Fault] = [
     lambda lab: lab.hangs(),
     lambda lab: lab.hangs(),
 ]
+#: Scripts a shape.
+_SCRIPTS = int(os.environ.get("DRILL_SCRIPTS", "250"))
 #: What each model does at its first, second and every later call.
 SCRIPTS = st.lists(st.tuples(*[st.sampled_from(FAULTS)] * 3), min_size=8, max_size=8)
 
@@ -166,7 +169,7 @@ LIMITS: st.SearchStrategy[Limits] = st.tuples(
 
 
 @pytest.mark.parametrize("shape", sorted(STRATEGIES))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=_SCRIPTS, deadline=None)
 @given(script=SCRIPTS, limits=LIMITS, opened=st.sets(st.sampled_from("abcdefxy")))
 def test_a_run_ends_with_an_answer_or_with_all_failed(
     lab: Lab, shape: str, script: list[tuple[Fault, ...]], limits: Limits, opened: set[str]
@@ -187,7 +190,7 @@ def test_a_run_ends_with_an_answer_or_with_all_failed(
 
 
 @pytest.mark.parametrize("shape", sorted(STRATEGIES))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=_SCRIPTS // 5, deadline=None)
 @given(script=SCRIPTS, limits=LIMITS, after_s=st.sampled_from([0.0, 0.1, 1.0, 7.0, 36.5, 100.0]))
 def test_a_run_can_be_cancelled_at_any_time(
     lab: Lab, shape: str, script: list[tuple[Fault, ...]], limits: Limits, after_s: float

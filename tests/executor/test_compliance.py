@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import replace
 from random import Random
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from executor.strategies.answer import Answer
 
 #: Of each shape; together more than 10,000.
-RUNS: Final = 1_450
+#: A shape.
+RUNS: Final = int(os.environ.get("DRILL_SCRIPTS", "300"))
 CATALOG: Final = catalog.load()
 MATRIX: Final = matrix.load().placed("EU", ["EU"])
 PROVIDERS: Final = sorted({model.provider for model in CATALOG.models.values()})

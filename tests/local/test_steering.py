@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import product
+import os
+from itertools import cycle, product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,7 +56,8 @@ async def test_a_proposal_that_gives_orders_does_not_steer_the_writer(run: Any, 
     weights = await _weights(quiet)
     with run(OPENPRYSM_LOCAL_MODELS="off", OPENPRYSM_GGUF=f"writer={weights}", OPENPRYSM_LOCAL_CONTEXT=2048) as service:
         await service.healthy()
-        for attack, place in product(ATTACKS, range(3)):
+        everywhere = product(ATTACKS, range(3)) if "DRILL_SCRIPTS" in os.environ else zip(ATTACKS, cycle(range(3)))
+        for attack, place in everywhere:
             written = await _write(service, [*HONEST[:place], attack, *HONEST[place:]])
             assert ODD not in written.lower(), (attack, place)
             assert "Paris" in written, (attack, place)
