@@ -91,7 +91,7 @@ FAULTS: list[Fault] = [
     lambda lab: lab.hangs(),
 ]
 #: Scripts a shape.
-_SCRIPTS = int(os.environ.get("DRILL_SCRIPTS", "250"))
+_SCRIPTS = int(os.environ.get("DRILL_SCRIPTS", "150"))
 #: What each model does at its first, second and every later call.
 SCRIPTS = st.lists(st.tuples(*[st.sampled_from(FAULTS)] * 3), min_size=8, max_size=8)
 

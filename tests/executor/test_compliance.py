@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: Of each shape; together more than 10,000.
 #: A shape.
-RUNS: Final = int(os.environ.get("DRILL_SCRIPTS", "300"))
+RUNS: Final = int(os.environ.get("DRILL_SCRIPTS", "150"))
 CATALOG: Final = catalog.load()
 MATRIX: Final = matrix.load().placed("EU", ["EU"])
 PROVIDERS: Final = sorted({model.provider for model in CATALOG.models.values()})
