@@ -33,6 +33,19 @@ class SoftHsm:
     tool: Path
 
 
+def _own_lists(folder: Path) -> list[str]:
+    """Return the options by which apt-get reads lists of packages that were fetched just now, where it has none."""
+    (folder / "lists" / "partial").mkdir(parents=True)
+    options = ["-o", f"Dir::State::Lists={folder}/lists", "-o", f"Dir::Cache={folder}"]
+    subprocess.run(["apt-get", "update", "--quiet", *options], capture_output=True, check=False, timeout=120)
+    return options
+
+
+def _apt(folder: Path, *options: str) -> bool:
+    command = ["apt-get", "download", "--quiet", *options, "softhsm2", "libsofthsm2"]
+    return not subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120).returncode
+
+
 def _fetched() -> SoftHsm | None:
     """Return Debian's packages unpacked below the user's cache, fetched once; None when they can't be had."""
     if not (shutil.which("apt-get") and shutil.which("dpkg")):
@@ -41,8 +54,7 @@ def _fetched() -> SoftHsm | None:
         _CACHE.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=_CACHE.parent) as name:
             folder = Path(name)
-            command = ["apt-get", "download", "--quiet", "softhsm2", "libsofthsm2"]
-            if subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120).returncode:
+            if not (_apt(folder) or _apt(folder, *_own_lists(folder))):
                 return None
             for package in folder.glob("*.deb"):
                 subprocess.run(["dpkg", "-x", str(package), str(folder / "unpacked")], check=True, timeout=60)
