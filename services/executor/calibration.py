@@ -9,12 +9,11 @@ more where they struggle.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
+
+from chassis import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,10 +168,12 @@ def _coincidence(kind: Kind, wrong: Sequence[Sequence[Reply]]) -> float:
     return told
 
 
+_FORM: Final = fitted.Form("executor", "calibration", "calibration", "cal", VERSION, CalibrationError)
+
+
 def identify(content: Mapping[str, Any]) -> str:
-    """Return the id of a calibration's content: everything in it but the id."""
-    told = json.dumps({name: content[name] for name in content if name != "id"}, sort_keys=True)
-    return "cal-" + hashlib.sha256(told.encode()).hexdigest()[:16]
+    """Return the id of a calibration's content."""
+    return _FORM.identify(content)
 
 
 def load(path: Path | None = None) -> Calibration:
@@ -181,23 +182,7 @@ def load(path: Path | None = None) -> Calibration:
     Raises:
         CalibrationError: it can't be read, is of another version, or is not what was written.
     """
-    name = str(path) if path else "executor/calibration.json"
-    try:
-        text = path.read_text("utf-8") if path else files("executor").joinpath("calibration.json").read_text("utf-8")
-        content = json.loads(text)["calibration"]
-        version, found = content["version"], content["id"]
-    except OSError as error:
-        raise CalibrationError(f"{name}: can't be read") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise CalibrationError(f"{name}: is no calibration file") from error
-    if version != VERSION:
-        raise CalibrationError(f"{name}: version {version} of the format; this program reads version {VERSION}")
-    if found != identify(content):
-        raise CalibrationError(f"{name}: is damaged: its content is not that of {found}")
-    try:
-        return _read(content)
-    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
-        raise CalibrationError(f"{name}: is no calibration file") from error
+    return _FORM.load(path, _read)
 
 
 def _read(content: Mapping[str, Any]) -> Calibration:

@@ -6,11 +6,10 @@ recorded is planned by priors.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
+
+from chassis import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,10 +55,12 @@ class Evidence:
 NOTHING: Final = Evidence()
 
 
+_FORM: Final = fitted.Form("planner", "evidence", "planning", "evd", VERSION, EvidenceError)
+
+
 def identify(content: Mapping[str, Any]) -> str:
-    """Return the id of an evidence's content: everything in it but the id."""
-    told = json.dumps({name: content[name] for name in content if name != "id"}, sort_keys=True)
-    return "evd-" + hashlib.sha256(told.encode()).hexdigest()[:16]
+    """Return the id of an evidence's content."""
+    return _FORM.identify(content)
 
 
 def load(path: Path | None = None) -> Evidence:
@@ -68,30 +69,18 @@ def load(path: Path | None = None) -> Evidence:
     Raises:
         EvidenceError: it can't be read, is of another version, or is not what was written.
     """
-    name = str(path) if path else "planner/evidence.json"
-    try:
-        text = path.read_text("utf-8") if path else files("planner").joinpath("evidence.json").read_text("utf-8")
-        content = json.loads(text)["planning"]
-        version, found = content["version"], content["id"]
-    except OSError as error:
-        raise EvidenceError(f"{name}: can't be read") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise EvidenceError(f"{name}: is no evidence file") from error
-    if version != VERSION:
-        raise EvidenceError(f"{name}: version {version} of the format; this program reads version {VERSION}")
-    if found != identify(content):
-        raise EvidenceError(f"{name}: is damaged: its content is not that of {found}")
-    try:
-        return Evidence(
-            found,
-            {
-                kind: {model: _chance(row["quality"]) for model, row in told["models"].items()}
-                for kind, told in content["kinds"].items()
-            },
-            {kind: _ways(told.get("ways", {})) for kind, told in content["kinds"].items()},
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EvidenceError(f"{name}: is no evidence file") from error
+    return _FORM.load(path, _read)
+
+
+def _read(content: Mapping[str, Any]) -> Evidence:
+    return Evidence(
+        content["id"],
+        {
+            kind: {model: _chance(row["quality"]) for model, row in told["models"].items()}
+            for kind, told in content["kinds"].items()
+        },
+        {kind: _ways(told.get("ways", {})) for kind, told in content["kinds"].items()},
+    )
 
 
 def _ways(told: Mapping[str, Any]) -> Mapping[str, Mapping[str, tuple[Way, ...]]]:
